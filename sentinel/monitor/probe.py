@@ -1,0 +1,186 @@
+"""A declared thing to watch, what one check of it saw, and what that comes to.
+
+A prober returns an `Observation` and never raises for a sick target. `judge` holds it
+against the probe's expectations and gives a `CheckResult`, which is all that the rest of
+Sentinel knows of a check.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from sentinel.expression import Declaration, Expression
+from sentinel.words import Labels, Outcome, Place, Seconds, Severity
+
+
+class ProberSpec(Protocol):
+    """What this room needs to know of a prober; ``kinds.Prober`` adds the coroutine."""
+
+    KIND: ClassVar[str]
+    NAMES: ClassVar[Declaration]
+    """The names an expectation may use, with their types, two levels deep."""
+
+    def host(self) -> str:
+        """The host it talks to (``""`` when none): rechecks and blindness are counted by host."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A measured value with its unit, kept in the store: ``("timing.total_s", 0.21, "s")``."""
+
+    name: str
+    value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What shows why: redacted by the watcher before it is stored, never by the prober.
+
+    `request` and `response` are heads as text, `body` the first 16 KiB, `facts` everything
+    else that is small and structured (certificate chain, address, redirects, counts).
+    """
+
+    request: str = ""
+    response: str = ""
+    body: bytes = b""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try inside a check; retried ones are stored and are not part of the duration."""
+
+    started_at: datetime
+    duration_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a prober saw.
+
+    `values` are the roots its NAMES declare, looked up only where an expectation names
+    them, so a mapping may compute them on demand. `reason` is the stable code for why
+    nothing useful came (``""`` when the conversation completed); `network` says that the
+    reason lies between us and the target. `phases` are seconds in wire order. `keep` is
+    what the next check may look back at (at most 64 KiB), stored only when this one is good.
+    `metrics` are values for the kind's own metric families, drawn by ``metrics.families``.
+    """
+
+    values: Mapping[str, Any]
+    duration_s: float
+    reason: str = ""
+    text: str = ""
+    network: bool = False
+    outcome: Outcome | None = None
+    phases: Mapping[str, float] = field(default_factory=dict)
+    address: str = ""
+    samples: Sequence[Sample] = ()
+    evidence: Evidence = Evidence()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    keep: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One condition that must hold. When it does not, the check comes to `otherwise` with `reason`."""
+
+    that: Expression
+    otherwise: Outcome = Outcome.failed
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Trying again inside a check, within its timeout."""
+
+    times: int = 0
+    after_s: Seconds = Seconds(0.5)
+    only_on: str = "network"
+    """``network`` or ``any``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """How many checks it takes to believe: `down` of the last `down_of` failed, `up` good in a row.
+
+    `every_s` is how fast to look again while pending or recovering; default min(every, 10 s).
+    """
+
+    down: int = 2
+    down_of: int = 2
+    up: int = 2
+    every_s: Seconds = Seconds(10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Content must change after each due time and before due + grace; `skip` names local dates."""
+
+    cron: str
+    timezone: str
+    grace_s: Seconds
+    skip: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A declared thing to watch."""
+
+    id: str
+    prober: ProberSpec
+    every_s: Seconds = Seconds(60.0)
+    timeout_s: Seconds = Seconds(10.0)
+    expect: tuple[Expectation, ...] = ()
+    retry: Retry = Retry()
+    confirm: Confirm = Confirm()
+    severity: Severity = Severity.error
+    client: str = ""
+    service: str = ""
+    vendor: str = ""
+    labels: Labels = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ("local",)
+    agree: int = 1
+    deadline: Deadline | None = None
+    place: Place = Place("", 0, 0)
+    digest: str = ""
+
+    @property
+    def kind(self) -> str:
+        return self.prober.KIND
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One expectation with what it came to; `actual` holds every scalar that it named."""
+
+    source: str
+    outcome: Outcome
+    reason: str
+    actual: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Observation + probe + time. `(probe, location, due_at)` is its slot: two of one slot are one."""
+
+    probe: str
+    location: str
+    due_at: datetime
+    started_at: datetime
+    duration_s: float
+    outcome: Outcome
+    reason: str
+    text: str
+    network: bool
+    judged: tuple[Judged, ...]
+    phases: Mapping[str, float]
+    samples: Sequence[Sample]
+    address: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    evidence: str = ""
+    """SHA-256 of the stored evidence, empty when none was kept for this result."""
