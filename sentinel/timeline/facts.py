@@ -39,6 +39,7 @@ from sentinel.timeline.paging_facts import (
     LevelReached,
     MatchFailed,
     PageAccepted,
+    PageAdvanced,
     PageFailed,
     PageQueued,
     PageStarted,
@@ -66,10 +67,12 @@ from sentinel.timeline.site_facts import (
     AutomationSwitched,
     BlindnessEnded,
     BlindPageSent,
-    BundlePlanned,
     CircuitClosed,
     CircuitOpened,
     DeliveryBegan,
+    DeliveryJoined,
+    DeliveryLeft,
+    DeliveryPlanned,
     DocumentsActivated,
     DocumentsRejected,
     GroupOpened,
@@ -132,6 +135,7 @@ PagingFact = (
     | LevelEmpty
     | PageQueued
     | PageStarted
+    | PageAdvanced
     | PageAccepted
     | PageFailed
     | PageUncertain
@@ -163,7 +167,7 @@ IncidentFact = (
 )
 GroupFact = GroupOpened | GroupResolved | GroupReleased
 GuardFact = GuardAdmitted | GuardQueued | GuardReleased | CircuitOpened | CircuitClosed
-PersonFact = DeliveryBegan | BundlePlanned
+PersonFact = DeliveryPlanned | DeliveryJoined | DeliveryLeft | DeliveryBegan
 SilenceFact = SilenceAdded | SilenceExpired
 OverrideFact = OverrideAdded | OverrideRemoved | OnCallChanged
 SiteFact = (

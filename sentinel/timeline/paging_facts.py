@@ -95,6 +95,17 @@ class PageQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class PageAdvanced:
+    """A queued page leaves earlier than planned, because the step before it failed. `reason` is that
+    failure's."""
+
+    page: str
+    due_at: datetime
+    delivery: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PageStarted:
     """A node claimed the delivery: it may have been sent. `code` is its visible code."""
 

@@ -69,21 +69,40 @@ class CircuitClosed:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryBegan:
-    """person/ID: a delivery left; further high pages by the same method within 60 s are bundled."""
+class DeliveryPlanned:
+    """person/ID: one message by `method` is to leave at `due_at`. A `bundle` gathers the high pages
+    that follow another within 60 s; planning it again moves it."""
 
     delivery: str
     method: str
     urgency: Urgency
+    due_at: datetime
+    bundle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class BundlePlanned:
-    """person/ID: pages for this method are gathered in `delivery` until `due_at`."""
+class DeliveryJoined:
+    """person/ID: this page leaves with that delivery."""
 
     delivery: str
-    method: str
-    due_at: datetime
+    incident: str
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLeft:
+    """person/ID: this page was withdrawn from it; a delivery without pages is dropped."""
+
+    delivery: str
+    incident: str
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryBegan:
+    """person/ID: it was claimed and may have been sent."""
+
+    delivery: str
 
 
 @dataclass(frozen=True, slots=True)
