@@ -147,7 +147,8 @@ def number_text(value: float) -> str:
     """A number as Go and prometheus-client print it: ``200.0``, ``1.0035e+06``, ``NaN``."""
     if -1e6 < value < 1e6:
         return repr(float(value))
-    return floatToGoString(value)
+    text: str = floatToGoString(value)  # type: ignore[no-untyped-call]
+    return text
 
 
 def escape(text: str) -> str:
