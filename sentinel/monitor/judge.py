@@ -7,12 +7,14 @@ expectation of the deciding kind gives reason and text. When the conversation di
 nothing is evaluated and the prober's reason stands.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sentinel.errors import ExpressionFailed
 from sentinel.expression import Expression
+from sentinel.monitor.baseline import deadline_state
 from sentinel.monitor.probe import (
     Attempt,
     CheckResult,
@@ -52,7 +54,8 @@ def judge(
         reason = observation.reason or outcome.value
         text = observation.text
     else:
-        judged = tuple(_judge(each, observation.values) for each in probe.expect)
+        values = _with_deadline(probe, observation, started_at)
+        judged = tuple(_judge(each, values) for each in probe.expect)
         outcome, reason, text = _decide(judged, observation.text)
     return CheckResult(
         probe=probe.id,
@@ -70,6 +73,14 @@ def judge(
         address=observation.address,
         attempts=tuple(attempts),
     )
+
+
+def _with_deadline(probe: Probe, observation: Observation, now: datetime) -> Mapping[str, Any]:
+    if probe.deadline is None or observation.changed_at is None:
+        return observation.values
+    due = deadline_state(probe.deadline, now=now, changed_at=observation.changed_at)
+    mine = {"overdue": due.overdue, "late_s": due.late_s}
+    return ChainMap(mine, cast(MutableMapping[str, Any], observation.values))
 
 
 def default_reason(expression: Expression) -> str:

@@ -91,7 +91,9 @@ class Observation:
     reason lies between us and the target. `phases` are seconds in wire order. `keep` is
     what the next check may look back at (at most 64 KiB), stored only when this one is good.
     `metrics` are values for the kind's own metric families, in the shapes that `MetricFamily`
-    says, drawn by ``metrics.families``.
+    says, drawn by ``metrics.families``. `changed_at` is when content of this digest was first
+    seen (``monitor.baseline.changed_at``); from it and the probe's ``deadline`` ``monitor.judge``
+    binds ``overdue`` and ``late_s``.
     """
 
     values: Mapping[str, Any]
@@ -106,6 +108,7 @@ class Observation:
     evidence: Evidence = Evidence()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     keep: bytes | None = None
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """The verdict against the obvious loop, and the sentences that people rely on."""
 
 import json
