@@ -2,8 +2,8 @@
 
 The names and HELP texts are blackbox_exporter's, so that dashboards and alert rules written for
 it keep working. Every line has exactly the labels ``probe, kind, location, client, service,
-vendor`` (an empty one is the same as an absent one to Prometheus) and then the family's own;
-never ``instance`` or ``job``, which are Prometheus's. A document's further labels are on
+vendor`` (an empty one is the same as an absent one to Prometheus) and the family's own; never
+``instance`` or ``job``, which are Prometheus's. A document's further labels are on
 ``sentinel_probe_labels``, to be joined in PromQL.
 
 **How a prober fills** ``Observation.metrics``: family name to value, in the shape that
@@ -20,10 +20,11 @@ that nobody declared is shown all the same, its own label called ``value``. A fa
 leaves out is gone from the next scrape, as with blackbox_exporter. The watcher adds the families
 of `EVERY_CHECK` itself.
 
-Rendering costs some microseconds a check because label texts are made once per probe; joining
+Rendering costs some microseconds a check because the text of a line is made once; joining
 120,000 lines costs some milliseconds a scrape (measured: ``docs/explanation`` of the speed).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -165,55 +166,46 @@ def label_name(text: str) -> str:
 
 
 class _Shown:
-    """One probe at one location: its label text, and all that is rendered only once."""
+    """One probe at one location: its label text, and what is rendered only once."""
 
-    __slots__ = ("families", "fixed", "labels", "outcomes", "prefixes", "present")
+    __slots__ = ("around", "families", "fixed", "labels", "present", "standing", "stands", "text")
 
     def __init__(self, probe: Probe, location: str) -> None:
         values = (probe.id, probe.kind, location, probe.client, probe.service, probe.vendor)
-        pairs = zip(PROBE_LABELS, values, strict=True)
-        self.labels = ",".join(f'{name}="{escape(value)}"' for name, value in pairs)
-        self.prefixes: dict[tuple[str, object], str] = {}
+        self.labels = dict(zip(PROBE_LABELS, values, strict=True))
+        self.text = _label_text(self.labels)
+        self.around: dict[str, tuple[str, str]] = {}
         self.present: set[str] = set()
+        self.stands: tuple[Outcome, bool] | None = None
+        self.standing: Mapping[str, str] = {}
         own = getattr(probe.prober, "METRICS", ())
         self.families = {**KNOWN, **{f.name: f for f in own}} if own else KNOWN
-        self.outcomes = {outcome: self._outcome(outcome) for outcome in Outcome}
-        timeout = f"probe_timeout_seconds{{{self.labels}}} {number_text(probe.timeout_s)}\n"
-        more = "".join(
-            f',{label_name(name)}="{escape(value)}"'
-            for name, value in sorted(probe.labels.items())
+        more = {
+            label_name(name): value
+            for name, value in probe.labels.items()
             if value and label_name(name) not in NEVER
-        )
-        labelled = f"sentinel_probe_labels{{{self.labels}{more}}} 1.0\n"
-        self.fixed = {"probe_timeout_seconds": timeout, "sentinel_probe_labels": labelled}
+        }
+        text = _label_text({**self.labels, **more})
+        self.fixed = {
+            "probe_timeout_seconds": _line(self, "probe_timeout_seconds", probe.timeout_s),
+            "sentinel_probe_labels": f"sentinel_probe_labels{{{text}}} 1.0\n",
+        }
 
-    def _outcome(self, now: Outcome) -> str:
-        return "".join(
-            f'sentinel_check_outcome{{{self.labels},outcome="{outcome}"}} '
-            f"{'1.0' if outcome is now else '0.0'}\n"
-            for outcome in Outcome
-        )
-
-    def prefix(self, name: str, own: object) -> str:
-        """The text of a line up to its value; `own` are the family's own label values."""
-        made = self.prefixes.get((name, own))
-        if made is not None:
-            return made
-        family = self.families.get(name)
-        names: Sequence[str] = family.labels if family else ("value",)
-        values = own if isinstance(own, tuple) else () if own is None else (own,)
-        pairs = zip(names, values, strict=False)
-        more = "".join(f',{label}="{escape(str(value))}"' for label, value in pairs)
-        made = f"{name}{{{self.labels}{more}}} "
-        if len(self.prefixes) < MOST_PREFIXES:
-            self.prefixes[(name, own)] = made
+    def split_at(self, label: str) -> tuple[str, str]:
+        """The label text before and after where one own label's value stands."""
+        made = self.around.get(label)
+        if made is None:
+            before, after = _label_text({**self.labels, label: "\0"}).split("\0")
+            made = self.around[label] = (before, after)
         return made
 
 
-MOST_PREFIXES = 200
-"""Label texts kept per probe. A fingerprint changes a few times a year; a hostile one is not kept."""
+def _label_text(labels: Mapping[str, str]) -> str:
+    """Labels in order of name, as prometheus-client prints them."""
+    return ",".join(f'{name}="{escape(value)}"' for name, value in sorted(labels.items()))
 
-_SUCCESS = {Outcome.ok: "1.0\n", Outcome.warn: "1.0\n", Outcome.failed: "0.0\n"}
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 class ProbeFamilies:
@@ -234,7 +226,7 @@ class ProbeFamilies:
         self._shown[(probe.id, location)] = shown
         for name, line in shown.fixed.items():
             self._lines.setdefault(name, {})[(probe.id, location)] = line
-        first = {"sentinel_check_outcome": shown.outcomes[Outcome.unknown]}
+        first = {"sentinel_check_outcome": _outcomes(shown, Outcome.unknown)}
         self._replace((probe.id, location), shown, first)
 
     def remove(self, probe: str, location: str) -> None:
@@ -252,18 +244,15 @@ class ProbeFamilies:
         shown = self._shown.get(key)
         if shown is None:
             return
-        prefix = shown.prefix
-        new = {
-            "sentinel_check_outcome": shown.outcomes[result.outcome],
-            "probe_duration_seconds": f"{prefix('probe_duration_seconds', None)}"
-            f"{number_text(result.duration_s)}\n",
-            "sentinel_probe_firing": f"{prefix('sentinel_probe_firing', None)}"
-            f"{'1.0' if firing else '0.0'}\n",
-        }
-        if result.outcome is not Outcome.unknown:
-            new["probe_success"] = prefix("probe_success", None) + _SUCCESS[result.outcome]
+        if shown.stands != (result.outcome, firing):
+            shown.stands = (result.outcome, firing)
+            shown.standing = _standing(shown, result.outcome, firing=firing)
+        duration = _line(shown, "probe_duration_seconds", result.duration_s)
+        new = {**shown.standing, "probe_duration_seconds": duration}
         for name, value in observation.metrics.items():
-            new[name] = _lines(shown, name, value)
+            if name in shown.families or _NAME.fullmatch(name):
+                draw = _lines if isinstance(value, dict | Mapping) else _line
+                new[name] = draw(shown, name, value)
         self._replace(key, shown, new)
 
     def _replace(self, key: tuple[str, str], shown: _Shown, new: Mapping[str, str]) -> None:
@@ -304,12 +293,43 @@ class ProbeFamilies:
         return text_string_to_metric_families("".join(self.pieces()))
 
 
-def _lines(shown: _Shown, name: str, value: Any) -> str:
-    if isinstance(value, Mapping):
+def _standing(shown: _Shown, outcome: Outcome, *, firing: bool) -> Mapping[str, str]:
+    """The lines that seldom change from check to check."""
+    lines = {
+        "sentinel_check_outcome": _outcomes(shown, outcome),
+        "sentinel_probe_firing": _line(shown, "sentinel_probe_firing", firing),
+    }
+    if outcome is Outcome.unknown:
+        return lines
+    well = _line(shown, "probe_success", outcome is not Outcome.failed)
+    return {**lines, "probe_success": well}
+
+
+def _outcomes(shown: _Shown, now: Outcome) -> str:
+    return _lines(shown, "sentinel_check_outcome", {each.value: each is now for each in Outcome})
+
+
+def _line(shown: _Shown, name: str, value: float) -> str:
+    number = repr(float(value)) if -1e6 < value < 1e6 else number_text(value)
+    return f"{name}{{{shown.text}}} {number}\n"
+
+
+def _lines(shown: _Shown, name: str, value: Mapping[Any, float]) -> str:
+    family = shown.families.get(name)
+    names: Sequence[str] = family.labels if family else ("value",)
+    if len(names) == 1:
+        before, after = shown.split_at(names[0])
         return "".join(
-            f"{shown.prefix(name, own)}{number_text(number)}\n" for own, number in value.items()
+            [
+                f"{name}{{{before}{escape(own)}{after}}} {number_text(number)}\n"
+                for own, number in value.items()
+            ]
         )
-    return f"{shown.prefix(name, None)}{number_text(value)}\n"
+    rendered = []
+    for own, number in value.items():
+        text = _label_text({**shown.labels, **dict(zip(names, own, strict=True))})
+        rendered.append(f"{name}{{{text}}} {number_text(number)}\n")
+    return "".join(rendered)
 
 
 def _help_text(about: str) -> str:
