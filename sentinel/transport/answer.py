@@ -17,7 +17,7 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
     curl = handle.curl
     info = curl.getinfo
     secure = handle.negotiated != "" or request.url[:6].lower() == "https:"
-    phases, duration = _phases(curl)
+    phases, duration = _phases(curl, secure=secure)
     version, cipher = _negotiated(handle.negotiated)
     reason = _reason(handle, code, text, phases=phases) if code else None
     return Exchange(
@@ -40,7 +40,7 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
     )
 
 
-def _phases(curl: Any) -> tuple[dict[str, float], float]:
+def _phases(curl: Any, *, secure: bool) -> tuple[dict[str, float], float]:
     """Seconds by phase, and in all. libcurl's marks count from the start and are 0 when not
     reached; the phase in which it ended early has lasted until the end."""
     info = curl.getinfo
@@ -57,7 +57,7 @@ def _phases(curl: Any) -> tuple[dict[str, float], float]:
         connect = total - resolved
     elif not asked:
         connect = connected - resolved
-        tls = total - connected
+        tls = total - connected if secure else 0.0
     else:
         connect = connected - resolved
         tls = secured - connected if secured else 0.0

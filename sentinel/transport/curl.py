@@ -137,6 +137,7 @@ class Transport:
             handle.aim(request, timeout_s=deadline - self.now(), reader=None)
             _connect_to(handle, request)
             handle.curl.setopt(pycurl.CONNECT_ONLY, 1)
+            handle.curl.setopt(pycurl.FORBID_REUSE, 0)  # with it libcurl closes at once
             handle.curl.setopt(pycurl.SSL_ENABLE_ALPN, 0)
         except (pycurl.error, ValueError) as error:
             return Connection(_invalid(request, error))
