@@ -115,7 +115,8 @@ class Pool:
     async def close(self) -> None:
         """End every process; what is in flight is killed."""
         for waiting in self._queue:
-            waiting.granted.cancel()
+            if not waiting.granted.done():
+                waiting.granted.set_exception(_NotSent("the node is stopping"))
         for sender in self._idle:
             sender.line.close()
         self._idle.clear()
@@ -135,6 +136,8 @@ class Pool:
                 waiting = await self._seat(endpoint, urgent)
         except TimeoutError:
             return Reply("refused", "no_sender", "every sender process was busy until the deadline")
+        except _NotSent as error:
+            return Reply("refused", "no_sender", str(error))
         try:
             return await self._hand_over(letter, endpoint, deadline_s)
         finally:
@@ -174,12 +177,12 @@ class Pool:
         self._grant()
         try:
             await granted
-        except asyncio.CancelledError:
-            if granted.done() and not granted.cancelled():
+        except BaseException:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+            else:  # granted in the same moment: the place is given back
                 self._busy.count(waiting, -1)
                 self._grant()
-            else:
-                self._queue.remove(waiting)
             raise
         return waiting
 
@@ -188,7 +191,7 @@ class Pool:
         for waiting in sorted(self._queue, key=lambda one: not one.urgent):
             if self._busy.total >= self._most:
                 return
-            if self._may(waiting):
+            if not waiting.granted.done() and self._may(waiting):
                 self._queue.remove(waiting)
                 self._busy.count(waiting, 1)
                 waiting.granted.set_result(None)
