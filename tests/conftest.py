@@ -62,7 +62,7 @@ def _forbid_skip(report: R) -> R:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_stray_children() -> Iterator[None]:
+def no_stray_children() -> Iterator[None]:
     """At the end nothing that the tests started still runs."""
     mark = secrets.token_hex(8)
     os.environ[children.MARK] = mark
