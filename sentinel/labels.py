@@ -1,16 +1,63 @@
-"""One matching rule: labels, their fingerprint, and matchers over them."""
+"""One matching rule: labels, their fingerprint, and matchers over them.
+
+A missing label is the empty string, so ``{vendor: ""}`` matches alerts without a vendor.
+Regular expressions are RE2 and match the whole value, as in Prometheus.
+"""
 
 from collections.abc import Mapping
+from functools import cache
+
+import re2
 
 Matchers = Mapping[str, str | tuple[str, ...]]
-"""``{label: value | values | "~re2"}``: all must match; a missing label is the empty string."""
+"""``{label: value | values | "~re2"}``: all must match."""
+
+_OFFSET, _PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 1
+MAX_PATTERN = 1000
+
+
+@cache
+def _pattern(source: str) -> "re2._Regexp":
+    return re2.compile(source)
+
+
+def check(matchers: Matchers) -> None:
+    """Raises ValueError, naming the label, for a pattern that RE2 does not accept."""
+    for label, wanted in matchers.items():
+        for one in (wanted,) if isinstance(wanted, str) else wanted:
+            if not one.startswith("~"):
+                continue
+            if len(one) > MAX_PATTERN:
+                raise ValueError(f"{label}: the pattern is longer than {MAX_PATTERN} characters")
+            try:
+                _pattern(one[1:])
+            except re2.error as refused:
+                raise ValueError(f"{label}: {refused}") from refused
 
 
 def matches(matchers: Matchers, labels: Mapping[str, str]) -> bool:
     """Whether every matcher holds for these labels."""
-    raise NotImplementedError
+    return all(_holds(wanted, labels.get(label, "")) for label, wanted in matchers.items())
+
+
+def _holds(wanted: str | tuple[str, ...], value: str) -> bool:
+    if not isinstance(wanted, str):
+        return any(_holds(one, value) for one in wanted)
+    if wanted.startswith("~"):
+        return _pattern(wanted[1:]).fullmatch(value) is not None
+    return wanted == value
+
+
+def without_empty(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels that say something: an empty value means the label is absent."""
+    return {name: value for name, value in labels.items() if value}
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
-    """FNV-1a 64 over the sorted labels as Alertmanager computes it, 16 hexadecimal digits."""
-    raise NotImplementedError
+    """FNV-1a 64 over the labels sorted by name as Alertmanager computes it (name, 0xFF, value,
+    0xFF), 16 hexadecimal digits."""
+    number = _OFFSET
+    for name in sorted(labels, key=str.encode):
+        for byte in b"%b\xff%b\xff" % (name.encode(), labels[name].encode()):
+            number = ((number ^ byte) * _PRIME) & _MASK
+    return f"{number:016x}"

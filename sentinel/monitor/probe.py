@@ -1,6 +1,6 @@
 """A declared thing to watch, what one check of it saw, and what that comes to.
 
-A prober returns an `Observation` and never raises for a sick target. `judge` holds it
+A prober returns an `Observation` and never raises for a sick target. ``monitor.judge`` holds it
 against the probe's expectations and gives a `CheckResult`, which is all that the rest of
 Sentinel knows of a check.
 """
@@ -14,8 +14,30 @@ from sentinel.expression import Declaration, Expression
 from sentinel.words import Labels, Outcome, Place, Seconds, Severity
 
 
+@dataclass(frozen=True, slots=True)
+class MetricFamily:
+    """A Prometheus gauge family that a kind of prober shows: name, HELP, own label names in order.
+
+    A kind declares what ``metrics.families`` does not know yet in a class variable
+    ``METRICS: tuple[MetricFamily, ...]`` and fills ``Observation.metrics``:
+
+    - no own label: ``{"probe_http_status_code": 200}``;
+    - one own label: ``{"probe_http_duration_seconds": {"resolve": 0.01, "connect": 0.02}}``;
+    - several: ``{"probe_x_info": {("value of first", "value of second"): 1}}``.
+
+    Values are int, float or bool. A family that this check has nothing to say of is left out.
+    """
+
+    name: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
 class ProberSpec(Protocol):
-    """What this room needs to know of a prober; ``kinds.Prober`` adds the coroutine."""
+    """What this room needs to know of a prober; ``kinds.Prober`` adds the coroutine.
+
+    A kind may also have ``METRICS: ClassVar[tuple[MetricFamily, ...]]``.
+    """
 
     KIND: ClassVar[str]
     NAMES: ClassVar[Declaration]
@@ -51,7 +73,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try inside a check; retried ones are stored and are not part of the duration."""
+    """One try inside a check. Stored only where there was more than one, the last one included;
+    the check's duration is the last one's alone."""
 
     started_at: datetime
     duration_s: float
@@ -67,7 +90,10 @@ class Observation:
     nothing useful came (``""`` when the conversation completed); `network` says that the
     reason lies between us and the target. `phases` are seconds in wire order. `keep` is
     what the next check may look back at (at most 64 KiB), stored only when this one is good.
-    `metrics` are values for the kind's own metric families, drawn by ``metrics.families``.
+    `metrics` are values for the kind's own metric families, in the shapes that `MetricFamily`
+    says, drawn by ``metrics.families``. `changed_at` is when content of this digest was first
+    seen (``monitor.baseline.changed_at``); from it and the probe's ``deadline`` ``monitor.judge``
+    binds ``overdue`` and ``late_s``.
     """
 
     values: Mapping[str, Any]
@@ -82,6 +108,7 @@ class Observation:
     evidence: Evidence = Evidence()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     keep: bytes | None = None
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +179,13 @@ class Probe:
     @property
     def kind(self) -> str:
         return self.prober.KIND
+
+    @property
+    def alert_labels(self) -> Labels:
+        """What its alert is known by: never location, reason or severity; empty ones left out."""
+        own = {"alertname": self.id, "probe": self.id, "kind": self.kind}
+        where = {"client": self.client, "service": self.service, "vendor": self.vendor}
+        return {name: value for name, value in {**self.labels, **where, **own}.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,14 @@ A muted alert opens no incident and starts no playbook; it is recorded, shown an
 When the mute ends and the alert still fires, it is new at that moment.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sentinel.labels import Matchers
-from sentinel.words import Place, Seconds
+from sentinel.labels import Matchers, matches
+from sentinel.localtime import cron_before
+from sentinel.monitor.verdict import Verdict, VerdictState
+from sentinel.words import Labels, Place, Seconds, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,80 @@ class Maintenance:
     automation_allowed: bool = False
     reason: str = ""
     place: Place = Place("", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A probe that the alerting one depends on, as its locations stand together.
+
+    `recovered_at` is when it last ended being pending or firing; `interval_s` is the *child's*
+    ``every``: so long after the parent recovered the child has been looked at again.
+    """
+
+    probe: str
+    sick: bool
+    recovered_at: datetime | None
+    interval_s: Seconds
+
+
+def parent_of(probe: str, states: Iterable[VerdictState], interval_s: Seconds) -> Parent:
+    """A parent from its verdicts: sick while any location is pending, firing or recovering."""
+    all_states = tuple(states)
+    return Parent(
+        probe=probe,
+        sick=any(state.fires or state.state is Verdict.pending for state in all_states),
+        recovered_at=max((s.recovered_at for s in all_states if s.recovered_at), default=None),
+        interval_s=interval_s,
+    )
+
+
+def muted_by(
+    labels: Labels,
+    now: datetime,
+    silences: Iterable[Silence],
+    maintenance: Iterable[Maintenance],
+    parents: Iterable[Parent] = (),
+) -> str:
+    """What mutes an alert with these labels at `now`: ``silence/ID``, ``maintenance/ID``,
+    ``dependency/PROBE``, the first that does in this order; ``""`` when nothing does."""
+    for silence in silences:
+        if silence.from_at <= now < silence.to_at and matches(silence.matchers, labels):
+            return f"silence/{silence.id}"
+    for window in maintenance:
+        if matches(window.matchers, labels) and maintenance_active(window, now) is not None:
+            return f"maintenance/{window.id}"
+    for parent in parents:
+        if _excuses(parent, now):
+            return f"dependency/{parent.probe}"
+    return ""
+
+
+def _excuses(parent: Parent, now: datetime) -> bool:
+    """A child still firing one interval after its parent recovered is ill by itself (rule 8)."""
+    if parent.sick:
+        return True
+    if parent.recovered_at is None:
+        return False
+    return now < parent.recovered_at + timedelta(seconds=parent.interval_s)
+
+
+def maintenance_active(window: Maintenance, now: datetime) -> Span | None:
+    """The occurrence of the window that `now` lies in, half-open; None: it is not maintenance."""
+    start = cron_before(window.cron, window.timezone, now)
+    if start is None:
+        return None
+    span = Span(start, start + timedelta(seconds=window.lasts_s))
+    return span if now in span else None
+
+
+def automation_paused(labels: Labels, now: datetime, maintenance: Iterable[Maintenance]) -> str:
+    """``maintenance/ID`` of the window that keeps write steps on these labels from starting now;
+    ``""``: they may."""
+    for window in maintenance:
+        if (
+            not window.automation_allowed
+            and matches(window.matchers, labels)
+            and maintenance_active(window, now) is not None
+        ):
+            return f"maintenance/{window.id}"
+    return ""

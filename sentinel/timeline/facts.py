@@ -87,6 +87,8 @@ from sentinel.timeline.site_facts import (
     OverrideRemoved,
     SilenceAdded,
     SilenceExpired,
+    TokenIssued,
+    TokenRevoked,
 )
 
 
@@ -177,5 +179,7 @@ SiteFact = (
     | NodeStarted
     | BlindnessEnded
     | BlindPageSent
+    | TokenIssued
+    | TokenRevoked
 )
 AnyFact = IncidentFact | GroupFact | GuardFact | PersonFact | SilenceFact | OverrideFact | SiteFact

@@ -177,6 +177,23 @@ class DocumentsRejected:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenIssued:
+    """site: a bearer token of this name lets its holder act as `user`; only its SHA-256 is kept."""
+
+    token: str
+    user: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked:
+    """site."""
+
+    token: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeStarted:
     """site."""
 

@@ -1,5 +1,266 @@
-"""HTTP and raw TCP connections on libcurl, driven by one poller."""
+"""HTTP, and raw connections, on libcurl: the one place of Sentinel that opens sockets to shops.
+
+A `Transport` belongs to one running event loop. Its promises to every caller: nothing that a
+server does raises (the `Exchange` says what happened, with a reason of a closed set), nothing
+outlives its deadline, and nothing is read beyond the limits that the request states.
+
+    async with Transport() as transport:
+        exchange = await transport.fetch(Request("https://shop.example/"), transport.now() + 10)
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+
+import pycurl
+
+from sentinel.transport import redirects
+from sentinel.transport.answer import read
+from sentinel.transport.connection import Connection
+from sentinel.transport.flow import Flow
+from sentinel.transport.handle import Handle, Pool
+from sentinel.transport.poller import Poller
+from sentinel.transport.reasons import Reason
+from sentinel.transport.wire import PHASES, Exchange, Hop, IpVersion, Request
+
+Sink = Callable[[bytes], Awaitable[None]]
+"""Takes a good answer's body chunk by chunk (at most 16 KiB decoded at a time). While it works
+the server is made to wait; what it raises ends the transfer and is raised by `fetch`."""
+
+
+class CookieJar:
+    """The cookies of one visitor, for as long as the value lives; never on disk, never shared by
+    itself. libcurl decides which cookie goes where (RFC 6265, public suffixes)."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
 
 
 class Transport:
-    """All sockets of a node."""
+    """All sockets of a node. Start and close it on the loop that uses it."""
+
+    def __init__(self) -> None:
+        self._poller: Poller | None = None
+        self._pool = Pool()
+
+    def start(self) -> None:
+        """Begin on the running loop. Raises RuntimeError outside one."""
+        if self._poller is None:
+            self._poller = Poller()
+
+    async def close(self) -> None:
+        """Give up what is under way (its callers see ``client_failed``) and free everything."""
+        poller, self._poller = self._poller, None
+        if poller is None:
+            return
+        poller.detach()
+        self._pool.close()
+        await asyncio.to_thread(poller.close)
+
+    async def __aenter__(self) -> "Transport":
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @staticmethod
+    def now() -> float:
+        """Seconds on the clock that deadlines are on: monotonic, the event loop's own."""
+        return time.monotonic()
+
+    async def fetch(
+        self,
+        request: Request,
+        deadline: float,
+        *,
+        sink: Sink | None = None,
+        jar: CookieJar | None = None,
+    ) -> Exchange:
+        """Ask, follow redirects, answer with what happened. Never raises for a sick server.
+
+        With a `sink` the body of a 2xx answer goes there and not into the exchange, at flat
+        memory. Cookies live in `jar`, else for this fetch only.
+        """
+        cookies = jar if jar is not None else CookieJar()
+        hops: list[Hop] = []
+        asked = request
+        for _ in range(request.max_redirects + 1):
+            exchange = await self._once(asked, deadline, sink, cookies)
+            if exchange.reason is not None or exchange.status not in redirects.FOLLOWED:
+                return _joined(exchange, hops)
+            url = redirects.location_of(exchange)
+            if not url:
+                return _joined(exchange, hops)
+            if not request.follow:
+                return _joined(replace(exchange, redirected=1), hops)
+            following = redirects.following(asked, exchange.status, url)
+            if isinstance(following, Reason):
+                refused = replace(exchange, reason=following, text=f"redirected to {url[:200]}")
+                return _joined(replace(refused, redirected=1), hops)
+            hops.append(_hop(exchange, url))
+            asked = following
+        many = f"more than {request.max_redirects} redirects, the next one to {asked.url[:200]}"
+        return _joined(replace(exchange, reason=Reason.too_many_redirects, text=many), hops)
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        deadline: float,
+        *,
+        tls: bool = False,
+        verify: bool = True,
+        ca_file: str = "",
+        server_name: str = "",
+        ip: IpVersion = "any",
+    ) -> Connection:
+        """Open a raw connection. Look at its `exchange.reason` before using it; close it always."""
+        name = server_name or host
+        authority = f"[{name}]" if ":" in name else name
+        request = Request(
+            f"{'https' if tls else 'http'}://{authority}:{port}/",
+            verify=verify,
+            ca_file=ca_file,
+            ip=ip,
+            connect_to=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        )
+        try:
+            handle = Handle(request, None)
+            handle.aim(request, timeout_s=deadline - self.now(), reader=None)
+            _connect_to(handle, request)
+            handle.curl.setopt(pycurl.CONNECT_ONLY, 1)
+            handle.curl.setopt(pycurl.FORBID_REUSE, 0)  # with it libcurl closes at once
+            handle.curl.setopt(pycurl.SSL_ENABLE_ALPN, 0)
+        except (pycurl.error, ValueError) as error:
+            return Connection(_invalid(request, error))
+        poller = self._running()
+        connection = Connection(Exchange(request.url), poller, handle)
+        try:
+            code, text = await _ended(poller, handle)
+        except BaseException:
+            connection.close()
+            raise
+        connection.exchange = read(handle, request, code, text)
+        return connection
+
+    def _running(self) -> Poller:
+        if self._poller is None:
+            raise RuntimeError("the transport is not started")
+        return self._poller
+
+    async def _once(
+        self, request: Request, deadline: float, sink: Sink | None, jar: CookieJar
+    ) -> Exchange:
+        """One hop."""
+        left = deadline - self.now()
+        if left <= 0:
+            return Exchange(request.url, Reason.timeout, "no time was left to ask")
+        poller = self._running()
+        flow = Flow() if sink is not None else None
+        try:
+            handle = self._pool.take(request)
+            handle.aim(request, timeout_s=left, reader=flow.take if flow else None)
+            if request.connect_to:
+                _connect_to(handle, request)
+            for line in jar.lines:
+                handle.curl.setopt(pycurl.COOKIELIST, line)
+        except (pycurl.error, ValueError) as error:
+            return _invalid(request, error)
+        whole = False
+        try:
+            if flow is not None and sink is not None:
+                code, text = await _drained(poller, handle, flow, sink, deadline)
+            else:
+                code, text = await _ended(poller, handle)
+            whole = True
+        finally:
+            poller.stop(handle.curl)
+            if not whole:
+                handle.close()
+        exchange = read(handle, request, code, text)
+        jar.lines = handle.take_cookies()
+        if request.connect_to:
+            handle.close()
+        else:
+            self._pool.give(handle)
+        return exchange
+
+
+async def _ended(poller: Poller, handle: Handle) -> tuple[int, str]:
+    """Run the transfer to its end; libcurl's code and message."""
+    ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+    poller.start(handle.curl, _settle(ended))
+    return await ended
+
+
+async def _drained(
+    poller: Poller, handle: Handle, flow: Flow, sink: Sink, deadline: float
+) -> tuple[int, str]:
+    """The same, its body given to `sink` meanwhile. A reader that has not taken everything at the
+    deadline is cancelled: the transfer then counts as timed out."""
+    ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+    poller.start(handle.curl, _settle(ended))
+    clock = asyncio.timeout_at(deadline)
+    try:
+        async with clock:
+            return await flow.drain(ended, sink, lambda: poller.resume(handle.curl))
+    except TimeoutError:
+        if not clock.expired():
+            raise
+        return pycurl.E_OPERATION_TIMEDOUT, "the body was not read to its end in time"
+
+
+def _settle(ended: "asyncio.Future[tuple[int, str]]") -> Callable[[int, str], None]:
+    def settle(code: int, text: str) -> None:
+        if not ended.done():  # the waiter may have been cancelled
+            ended.set_result((code, text))
+
+    return settle
+
+
+def _connect_to(handle: Handle, request: Request) -> None:
+    """Only the request's own origin is connected elsewhere: a redirect must not be."""
+    handle.curl.setopt(pycurl.CONNECT_TO, [f"::{request.connect_to}"])
+
+
+def _invalid(request: Request, error: Exception) -> Exchange:
+    """The request cannot be put on the wire; the message never repeats a value."""
+    text = str(error.args[-1] if error.args else error)
+    return Exchange(request.url, Reason.invalid_request, text)
+
+
+def _hop(exchange: Exchange, location: str) -> Hop:
+    return Hop(
+        exchange.url,
+        exchange.status,
+        location,
+        exchange.address,
+        exchange.phases,
+        exchange.duration_s,
+    )
+
+
+def _joined(exchange: Exchange, hops: Sequence[Hop]) -> Exchange:
+    """The last exchange with its redirects, phases summed as blackbox_exporter sums them."""
+    if not hops:
+        return exchange
+    phases = dict.fromkeys(PHASES, 0.0)
+    for part in (*(hop.phases for hop in hops), exchange.phases):
+        for name, seconds in part.items():
+            phases[name] += seconds
+    phases["transfer"] = exchange.phases.get("transfer", 0.0)
+    return replace(
+        exchange,
+        phases=phases,
+        duration_s=exchange.duration_s + sum(hop.duration_s for hop in hops),
+        redirects=tuple(hops),
+        redirected=len(hops) + exchange.redirected,
+    )

@@ -1,0 +1,155 @@
+"""What may not be stored is taken out before it is: secrets, sessions, tokens, cards, addresses.
+
+Evidence shows what a target said, and targets say things about people. Replaced by ``***`` with a
+word for what it was: the values of headers that carry sessions or keys, tokens in query strings
+and in JSON or form fields named so, passwords in URLs, bearer and JSON web tokens, e-mail
+addresses, card numbers (13 to 19 digits that pass Luhn's check, ISO/IEC 7812-1), and every
+configured secret, also where it appears URL-quoted, JSON-escaped or base64-encoded at any of the
+three alignments. Redaction errs on the side of taking out.
+"""
+
+import base64
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from sentinel.errors import SecretMissing
+from sentinel.kinds import Secrets
+from sentinel.words import Secret
+
+SHORTEST_SECRET = 4
+"""A secret of fewer characters would take out half of every page."""
+
+_SENSITIVE = (
+    r"(?:access|refresh|id|auth|api|csrf|xsrf|session|secret|client)?[_-]?"
+    r"(?:token|secret|passw(?:or)?d|pwd|apikey|api_key|key|signature|sig|session(?:id)?|sid|code|"
+    r"credential|authorization|cvc|cvv|iban)"
+)
+_HEADER = re.compile(
+    r"(?im)^(\s*(?:proxy-)?authorization|\s*cookie|\s*x-[a-z-]*(?:key|token|secret|auth)[a-z-]*)"
+    r"(\s*:[ \t]*).*$"
+)
+_SET_COOKIE = re.compile(r"(?im)^(\s*set-cookie\s*:[ \t]*[^=;\s]*=)[^;\r\n]*")
+_QUERY = re.compile(rf"(?i)([?&;]{_SENSITIVE}=)[^&\s\"'<>;]+")
+_FORM = re.compile(rf"(?im)((?:^|&){_SENSITIVE}=)[^&\s\"'<>;]+")
+_FIELD = re.compile(rf'(?i)("{_SENSITIVE}"\s*:\s*)("(?:[^"\\]|\\.){{0,4096}}"|-?[\d.]+)')
+_USERINFO = re.compile(
+    r"(?i)(\b[a-z][a-z0-9+.-]{1,15}://[^/\s:@\"'<>]{0,128}:)[^/\s@\"'<>]{1,256}@"
+)
+_BEARER = re.compile(r"(?i)\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{8,}")
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
+_EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}\b")
+_DIGITS = re.compile(r"(?<!\d)(?<!\d\.)\d(?:[ -]?\d){12,18}(?!\.?\d)")
+_REFERENCE = re.compile(r"(?:env|file):[^{}\s]+")
+
+
+class Redactor:
+    """Takes out of text what may not be stored; knows this site's secrets by value."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        forms = {form for secret in secrets for form in derived_forms(secret)}
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self.short = lru_cache(maxsize=4096)(self.text)
+        """`text`, remembered: for the short values that results keep, which seldom change."""
+
+    def text(self, text: str) -> str:
+        """The text without what may not be stored. Text that holds none comes back as it was."""
+        if self._secrets is not None:
+            text = self._secrets.sub("***", text)
+        text = _HEADER.sub(r"\1\2***", text)
+        text = _SET_COOKIE.sub(r"\1***", text)
+        text = _QUERY.sub(r"\1***", text)
+        text = _FORM.sub(r"\1***", text)
+        text = _FIELD.sub(r'\1"***"', text)
+        text = _USERINFO.sub(r"\1***@", text)
+        text = _BEARER.sub(r"\1 ***", text)
+        text = _JWT.sub("***token***", text)
+        text = _EMAIL.sub("***email***", text)
+        return _DIGITS.sub(_card, text)
+
+    def value(self, value: Any) -> Any:
+        """The same for JSON-able values: text within lists and mappings, and under a key with a
+        sensitive name everything."""
+        match value:
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {
+                    self.text(str(key)): "***" if _is_sensitive(str(key)) else self.value(each)
+                    for key, each in value.items()
+                }
+            case list() | tuple():
+                return [self.value(each) for each in value]
+            case _:
+                return value
+
+
+def derived_forms(secret: str) -> frozenset[str]:
+    """The secret and how it looks in URLs, JSON and base64; nothing for a very short one."""
+    if len(secret.strip()) < SHORTEST_SECRET:
+        return frozenset()
+    forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    forms.add(json.dumps(secret)[1:-1])
+    forms.add(json.dumps(secret, ensure_ascii=False)[1:-1])
+    for encoded in _base64_forms(secret.encode()):
+        forms.update((encoded, encoded.replace("+", "-").replace("/", "_")))
+    return frozenset(form for form in forms if len(form) >= SHORTEST_SECRET)
+
+
+def _base64_forms(secret: bytes) -> Iterator[str]:
+    """What base64 makes of the secret wherever it stands in a longer text: the characters that
+    depend on the secret alone, at each of the three alignments."""
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + secret).decode().rstrip("=")
+        first = (before * 8 + 5) // 6
+        last = (before + len(secret)) * 8 // 6
+        if last - first >= SHORTEST_SECRET:
+            yield encoded[first:last]
+
+
+def secret_values(values: Iterable[Any], secrets: Secrets) -> frozenset[str]:
+    """The values of all secrets referred to anywhere in these documents, for a `Redactor`. A
+    source that is not there has no value to leak, and is told where it is used."""
+    found = {
+        reference
+        for value in values
+        for secret in _secrets_in(value)
+        for reference in _REFERENCE.findall(secret.template)
+    }
+    revealed = set()
+    for reference in found:
+        try:
+            revealed.add(secrets.reveal(Secret(reference)).strip())
+        except SecretMissing:
+            continue
+    return frozenset(revealed)
+
+
+def _secrets_in(value: Any) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for each in dataclasses.fields(value):
+            yield from _secrets_in(getattr(value, each.name, None))
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _secrets_in(each)
+    elif isinstance(value, tuple | list | frozenset | set):
+        for each in value:
+            yield from _secrets_in(each)
+
+
+def _is_sensitive(key: str) -> bool:
+    return re.fullmatch(rf"(?i){_SENSITIVE}|cookie|set-cookie|authorization", key) is not None
+
+
+def _card(found: re.Match[str]) -> str:
+    digits = [int(c) for c in found.group() if c.isdigit()]
+    doubled = sum(sum(divmod(digit * 2, 10)) for digit in digits[-2::-2])
+    valid = (sum(digits[-1::-2]) + doubled) % 10 == 0 and len(set(digits)) > 1
+    return "***card***" if valid else found.group()

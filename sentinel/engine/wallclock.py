@@ -1,0 +1,24 @@
+"""The live clock. Its twin for tests and rehearsals is ``testing.ManualClock``."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+LONGEST_SLEEP_S = 30.0
+"""A wait is cut into such pieces, so that a wall clock that was set, or a machine that slept, is
+noticed within that time."""
+
+
+class WallClock:
+    """The machine's clock, as `sentinel.clock.Clock` promises."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep_until(self, at: datetime) -> None:
+        while (left_s := (at - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - a clock waits
+            await asyncio.sleep(min(left_s, LONGEST_SLEEP_S))
+        await asyncio.sleep(0)

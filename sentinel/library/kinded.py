@@ -1,0 +1,61 @@
+"""Documents and steps that name a kind: exactly one key of theirs does, and its value is the kind's.
+
+No ``oneOf`` in any schema: every kind's key is an optional property, and the reader counts them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sentinel.errors import ExtraMissing
+from sentinel.kinds import Family
+from sentinel.library.fields import Building, form
+from sentinel.library.reading import At, Lookup
+from sentinel.library.shape import Schema, meant
+
+Body = Mapping[str, Any]
+
+
+def kind_properties(
+    lookup: Lookup, family: Family, *, references: bool, used: Collection[str] | None = None
+) -> dict[str, Schema]:
+    """A schema for each installed kind's key. Of kinds that no document uses (`used`; None: all),
+    the code is not even loaded."""
+    properties: dict[str, Schema] = {}
+    for name in lookup.names(family):
+        properties[name] = {}
+        if used is not None and name not in used:
+            continue
+        try:
+            kind = lookup.find(family, name)
+        except ExtraMissing:
+            continue  # said where a document uses it
+        properties[name] = form(kind, references=references).schema  # type: ignore[arg-type]
+    return properties
+
+
+def only_kind(body: Body, known: Sequence[str], at: At, what: str) -> str | None:
+    """The one key that names a kind; None, and said, when there is none or more than one."""
+    given = [key for key in body if key in known]
+    if len(given) == 1:
+        return given[0]
+    if given:
+        names = " and ".join(f"`{each}`" for each in given)
+        at.wrong(f"{what} has exactly one kind, not {names}", "make two of it", at_key=True)
+    else:
+        unknown = [key for key in body if meant(key, known).startswith("did")]
+        hint = meant(unknown[0] if unknown else "", known)
+        at.wrong(f"{what} needs one key that names its kind", hint, at_key=True)
+    return None
+
+
+def build(
+    lookup: Lookup, family: Family, name: str, value: Any, at: At, building: Building
+) -> Any:
+    """The kind's value from its checked mapping; None, and said, when it cannot be made."""
+    try:
+        kind = lookup.find(family, name)
+    except ExtraMissing as missing:
+        at.wrong(str(missing), at_key=True)
+        return None
+    references = building.references is not None
+    return form(kind, references=references).convert(value, at, building)  # type: ignore[arg-type]

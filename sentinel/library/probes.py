@@ -1,0 +1,257 @@
+"""``probes:`` things to watch."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sentinel.library import names, pieces, spans
+from sentinel.library.declared import Declared, kept
+from sentinel.library.fields import Building
+from sentinel.library.kinded import build, kind_properties, only_kind
+from sentinel.library.reading import At, Lookup, Reading, Scope
+from sentinel.library.shape import Schema
+from sentinel.localtime import cron_after
+from sentinel.monitor.probe import Confirm, Deadline, Expectation, Probe, Retry
+from sentinel.words import Outcome, Seconds, Severity
+
+EVERY_S = Seconds(60.0)
+TIMEOUT_S = Seconds(10.0)
+RECHECK_S = Seconds(10.0)
+LEAST_EVERY_S = Seconds(1.0)
+OWN_LABELS = frozenset(
+    {"alertname", "probe", "kind", "client", "service", "vendor", "location", "reason", "severity"}
+)
+"""Labels that Sentinel gives or withholds itself."""
+
+EXPECTATION: pieces.Piece = {
+    "type": ["string", "object"],
+    "minLength": 1,
+    "maxLength": 4096,
+    "x-expression": True,
+    "description": "A condition that must hold (CEL, in single quotes), alone or with what it means"
+    " when it does not",
+    "examples": ["status == 200", {"that": "timing.total_s < 1.5", "else": "warn"}],
+    "properties": {
+        "that": pieces.expression("The condition that must hold", "timing.total_s < 1.5"),
+        "else": pieces.one_of("What the check comes to when it does not hold", "failed", "warn"),
+        "reason": pieces.local_identifier("A stable code for why", "slow"),
+    },
+    "required": ["that"],
+    "additionalProperties": False,
+}
+
+CONFIRM = pieces.entry(
+    {
+        "down": {
+            "type": ["integer", "string"],
+            "minimum": 1,
+            "maximum": 20,
+            "pattern": spans.COUNT,
+            "errorMessage": "not a count of checks, write it like 2 or 3 of 5",
+            "description": "Failed checks that it takes to fire: 2 in a row, or 3 of 5",
+            "examples": [2, "3 of 5"],
+        },
+        "up": pieces.whole("Good checks in a row that it takes to recover", 2, minimum=1, maximum=20),
+        "every": pieces.span("How fast to look again while pending or recovering", "5s"),
+    },
+    "How many checks it takes to believe",
+)
+
+DEADLINE = pieces.entry(
+    {
+        "cron": pieces.cron("When new content is due", "30 5 * * 1-6"),
+        "timezone": pieces.timezone("Whose clock the cron means"),
+        "grace": pieces.span("How much later it may come", "20m"),
+        "skip": pieces.listed(
+            pieces.reference("A calendar whose dates are not due", "calendar/fi-holidays"),
+            "Calendars of dates on which nothing is due",
+        ),
+    },
+    "When content must have changed",
+    "cron",
+    "timezone",
+)
+
+SHARED: Mapping[str, Schema] = {
+    "client": pieces.identifier("Whose shop it is, one of `clients:`", "acme"),
+    "service": pieces.identifier("What it belongs to, one of the client's services", "checkout"),
+    "vendor": pieces.identifier("The third party it depends on, one of `vendors:`", "acmepay"),
+    "labels": pieces.mapped({"type": "string"}, "Further labels of its alerts"),
+    "every": pieces.span("How often to check", "30s", "10m"),
+    "timeout": pieces.span("How long a check may take, at most `every`", "10s"),
+    "expect": pieces.listed(EXPECTATION, "What must hold", maxItems=100),
+    "retry": pieces.entry(
+        {
+            "times": pieces.whole("Further attempts", 1, minimum=0, maximum=5),
+            "after": pieces.span("How long to wait before each", "500ms"),
+            "only_on": pieces.one_of("Which failures are tried again", "network", "any"),
+        },
+        "Trying again inside one check, within its timeout",
+    ),
+    "confirm": CONFIRM,
+    "severity": pieces.severity("How bad it is when it fires"),
+    "depends_on": pieces.listed(
+        pieces.identifier("A probe", "acme-dns"), "Probes whose firing mutes this one"
+    ),
+    "locations": pieces.entry(
+        {
+            "from": pieces.listed(
+                pieces.identifier("One of `locations:`", "eu"), "Where it is checked from", minItems=1
+            ),
+            "agree": pieces.whole("How many of them must agree", 2, minimum=1),
+        },
+        "Where it is checked from",
+        "from",
+    ),
+    "deadline": DEADLINE,
+}
+
+
+def schema(lookup: Lookup, used: Collection[str] | None = None) -> Schema:
+    """A probe's schema, with the keys of every prober installed."""
+    kinds = kind_properties(lookup, "probers", references=False, used=used)
+    return pieces.entry({**SHARED, **kinds}, "A declared thing to watch")
+
+
+def read_probe(declared: Declared, calendars: Mapping[str, frozenset[str]], digest: str) -> Probe | None:
+    """The probe; None, and said, when something it cannot be without is wrong."""
+    at, body, reading = declared.at, declared.sound, declared.at.reading
+    name = only_kind(declared.body, reading.lookup.names("probers"), at, "a probe")
+    deadline = _deadline(body.get("deadline"), at / "deadline", calendars)
+    every_s = _span(body, "every", EVERY_S)
+    timeout_s = _span(body, "timeout", min(TIMEOUT_S, every_s))
+    _check_times(every_s, timeout_s, at)
+    _check_belongings(body, at)
+    prober = None
+    expect: tuple[Expectation, ...] = ()
+    if name is not None and name in body:
+        prober = build(reading.lookup, "probers", name, body[name], at / name, _building(reading, name))
+        expect = _expect(body.get("expect"), at / "expect", _scope(reading, name, deadline is not None))
+    locations, agree = _locations(body.get("locations"), at / "locations")
+    if prober is None:
+        return None
+    return Probe(
+        id=declared.id,
+        prober=prober,
+        every_s=every_s,
+        timeout_s=timeout_s,
+        expect=expect,
+        retry=_retry(body.get("retry")),
+        confirm=_confirm(body.get("confirm"), at / "confirm", every_s),
+        severity=Severity[body.get("severity", "error")],
+        client=body.get("client", ""),
+        service=body.get("service", ""),
+        vendor=body.get("vendor", ""),
+        labels=body.get("labels", {}),
+        depends_on=tuple(body.get("depends_on", ())),
+        locations=locations,
+        agree=agree,
+        deadline=deadline,
+        place=declared.place,
+        digest=digest,
+    )
+
+
+def _span(body: Mapping[str, Any], key: str, default: Seconds) -> Seconds:
+    return spans.seconds(body[key]) if key in body else default
+
+
+def _check_times(every_s: Seconds, timeout_s: Seconds, at: At) -> None:
+    if every_s < LEAST_EVERY_S:
+        (at / "every").wrong("a probe runs once a second at most", "write 1s or more")
+    if not 0 < timeout_s <= every_s:
+        (at / "timeout").wrong(
+            f"the timeout of {spans.written(timeout_s)} does not fit into `every`",
+            f"write {spans.written(every_s)} or less",
+        )
+
+
+def _check_belongings(body: Mapping[str, Any], at: At) -> None:
+    for key, kind in (("client", "clients"), ("vendor", "vendors")):
+        if key in body:
+            (at / key).named(kind, body[key])
+    for index, each in kept(body.get("depends_on")):
+        (at / "depends_on" / index).named("probes", each)
+    for label in body.get("labels", {}):
+        if label in OWN_LABELS:
+            (at / "labels" / label).wrong(
+                f"the label `{label}` is Sentinel's own", "choose another name", at_key=True
+            )
+
+
+def _scope(reading: Reading, kind: str, deadline: bool) -> Scope:
+    """What a probe's expectations may name; one object per kind, so that expressions are shared."""
+    return reading.scope((kind, deadline), lambda: _make_scope(reading, kind, deadline))
+
+
+def _make_scope(reading: Reading, kind: str, deadline: bool) -> Scope:
+    declared = getattr(reading.lookup.find("probers", kind), "NAMES", {})
+    return Scope({**declared, **(names.DEADLINE if deadline else {})}, names.OUTSIDE)
+
+
+def _building(reading: Reading, kind: str) -> Building:
+    return Building(_scope(reading, kind, False))
+
+
+def _expect(values: Any, at: At, scope: Scope) -> tuple[Expectation, ...]:
+    expectations = []
+    for index, each in kept(values):
+        whole = isinstance(each, str)
+        source, place = (each, at / index) if whole else (each["that"], at / index / "that")
+        compiled = place.expression(source, scope)
+        if compiled is not None:
+            otherwise = Outcome.failed if whole else Outcome(each.get("else", "failed"))
+            reason = "" if whole else each.get("reason", "")
+            expectations.append(Expectation(compiled, otherwise, reason))
+    return tuple(expectations)
+
+
+def _retry(value: Any) -> Retry:
+    if not value:
+        return Retry()
+    after_s = spans.seconds(value.get("after", "500ms"))
+    return Retry(value.get("times", 1), after_s, value.get("only_on", "network"))
+
+
+def _confirm(value: Any, at: At, every_s: Seconds) -> Confirm:
+    value = value or {}
+    down = value.get("down", 2)
+    some, of = spans.count_of(down) if isinstance(down, str) else (down, down)
+    if not 1 <= some <= of <= 20:
+        (at / "down").wrong(f"`{down}` cannot be", "write some of at most 20, like 3 of 5")
+    recheck_s = _span(value, "every", min(every_s, RECHECK_S))
+    return Confirm(some, of, value.get("up", 2), recheck_s)
+
+
+def _locations(value: Any, at: At) -> tuple[tuple[str, ...], int]:
+    if not value:
+        return ("local",), 1
+    names_ = tuple(value["from"])
+    for index, each in enumerate(names_):
+        (at / "from" / index).named("locations", each)
+    agree = value.get("agree", 1)
+    if agree > len(names_):
+        (at / "agree").wrong(f"{agree} of {len(names_)} locations cannot agree", f"at most {len(names_)}")
+    return names_, agree
+
+
+def _deadline(value: Any, at: At, calendars: Mapping[str, frozenset[str]]) -> Deadline | None:
+    if not value:
+        return None
+    zone = (at / "timezone").timezone(value["timezone"])
+    check_cron(value["cron"], at / "cron")
+    skip: set[str] = set()
+    for index, each in enumerate(value.get("skip", ())):
+        if (at / "skip" / index).reference(each, "calendar"):
+            skip |= calendars.get(each.partition("/")[2], frozenset())
+    return Deadline(value["cron"], zone, _span(value, "grace", Seconds(0.0)), frozenset(skip))
+
+
+def check_cron(cron: str, at: At) -> None:
+    """Say so when a cron expression cannot be read, or never comes."""
+    try:
+        soonest = cron_after(cron, "UTC", _ANY_DAY)
+    except ValueError as error:
+        at.wrong(f"`{cron}` is not a cron expression: {error}", "write it like 30 5 * * 1-6")
+        return
+    if soonest is None:
+        at.wrong(f"`{cron}` never comes", "write it like 30 5 * * 1-6")

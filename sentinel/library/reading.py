@@ -1,0 +1,240 @@
+"""One reading of a workspace: what is declared, what was found wrong, and where.
+
+Readers are handed a value together with an `At`, its place, and say what is wrong there with
+``at.wrong`` or ``at.finding``; nothing raises, and everything wrong is said at once. Lines and
+columns are worked out at the end, only for files that have problems.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sentinel import kinds
+from sentinel.errors import ExpressionRefused
+from sentinel.expression import Declaration, Expression, compile_expression
+from sentinel.kinds import Family
+from sentinel.library.document import Level, Problem
+from sentinel.library.places import Path, Spot, locate, within
+from sentinel.library.quoting import advice, expression_at, is_unbalanced
+from sentinel.library.shape import meant, shown
+from sentinel.words import Place
+
+REFERENCE = r"^(person|team|rotation|escalation|calendar)/[a-z0-9-]+(\+[0-9]{1,2})?$"
+_REFERENCE_KINDS = {
+    "person": "people",
+    "team": "teams",
+    "rotation": "rotations",
+    "escalation": "escalations",
+    "calendar": "calendars",
+}
+_WHOLE = re.compile(r"\$\{(.*)\}\Z", re.DOTALL)
+
+
+class Lookup(Protocol):
+    """How kinds are found; `sentinel.kinds` in earnest."""
+
+    def names(self, family: Family) -> Sequence[str]: ...
+
+    def find(self, family: Family, name: str) -> Callable[..., Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledKinds:
+    """The kinds that are registered as entry points."""
+
+    def names(self, family: Family) -> Sequence[str]:
+        return kinds.names(family)
+
+    def find(self, family: Family, name: str) -> Callable[..., Any]:
+        return kinds.find(family, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """What an expression may name. `outside` are the roots that a target sent."""
+
+    names: Declaration
+    outside: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Remark:
+    """A problem whose line is not yet known. `offset` counts characters within the scalar."""
+
+    file: str
+    path: Path
+    message: str
+    hint: str
+    level: Level
+    at_key: bool
+    offset: int | None
+    quote: bool
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one reading of a workspace knows. `declared` is kind to id to the id's place."""
+
+    lookup: Lookup = field(default_factory=InstalledKinds)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    declared: dict[str, dict[str, Place]] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    check_references: bool = True
+    """False when a stored body is read again: what it names may be gone."""
+    _remarks: list[_Remark] = field(default_factory=list)
+    _expressions: dict[tuple[str, Scope], Expression | ExpressionRefused] = field(
+        default_factory=dict
+    )
+    _zones: dict[str, bool] = field(default_factory=dict)
+
+    def at(self, file: str, *path: str | int) -> "At":
+        """The place of a value in a file."""
+        return At(self, file, path)
+
+    def note(self, remark: _Remark) -> None:
+        self._remarks.append(remark)
+
+    def compiled(self, source: str, scope: Scope) -> Expression | ExpressionRefused:
+        """The expression, shared by all who write the same text in the same scope."""
+        known = self._expressions.get((source, scope))
+        if known is None:
+            try:
+                known = compile_expression(source, scope.names, outside=scope.outside)
+            except ExpressionRefused as refused:
+                known = refused
+            self._expressions[source, scope] = known
+        return known
+
+    def is_zone(self, name: str) -> bool:
+        """Whether this is a time zone of the IANA database."""
+        known = self._zones.get(name)
+        if known is None:
+            try:
+                ZoneInfo(name)
+                known = True
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                known = False
+            self._zones[name] = known
+        return known
+
+    def problems(self) -> list[Problem]:
+        """Everything noted so far, with lines and columns, in no order."""
+        wanted: dict[str, set[Path]] = {}
+        for remark in self._remarks:
+            wanted.setdefault(remark.file, set()).add(remark.path)
+        spots = {file: locate(self.texts.get(file, ""), paths) for file, paths in wanted.items()}
+        return [self._placed(each, spots[each.file][each.path]) for each in self._remarks]
+
+    def _placed(self, remark: _Remark, spot: Spot) -> Problem:
+        text = self.texts.get(remark.file, "")
+        line, column = (spot.key_line, spot.key_column) if remark.at_key else (spot.line, spot.column)
+        if remark.offset is not None:
+            line, column = within(text, spot, remark.offset)
+        hint = remark.hint
+        if remark.quote:
+            suggestion = expression_at(text, line, column)
+            hint = suggestion.hint if suggestion else advice("status == 200")
+        place = Place(remark.file, line + 1, column + 1)
+        return Problem(place, remark.message, hint, remark.level)
+
+
+class At:
+    """A place in a file. ``at / "expect" / 0`` is the place below."""
+
+    __slots__ = ("file", "inherited", "path", "reading")
+
+    def __init__(
+        self, reading: Reading, file: str, path: Path, inherited: frozenset[str] = frozenset()
+    ) -> None:
+        self.reading = reading
+        self.file = file
+        self.path = path
+        self.inherited = inherited
+        """Keys that this document has from its file's ``defaults:``, and stand there."""
+
+    def __truediv__(self, key: str | int) -> "At":
+        if key in self.inherited:
+            return At(self.reading, self.file, ("defaults", self.path[0], key))
+        return At(self.reading, self.file, (*self.path, key))
+
+    def wrong(self, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        """Say that what stands here is wrong; the workspace cannot be activated."""
+        self._note(message, hint, Level.error, at_key=at_key)
+
+    def finding(self, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        """Say that what stands here deserves a look."""
+        self._note(message, hint, Level.finding, at_key=at_key)
+
+    def unquoted(self, message: str) -> None:
+        """Say that YAML took the expression here apart."""
+        self._note(message, "", Level.error, quote=True)
+
+    def _note(
+        self,
+        message: str,
+        hint: str,
+        level: Level,
+        *,
+        at_key: bool = False,
+        offset: int | None = None,
+        quote: bool = False,
+    ) -> None:
+        self.reading.note(
+            _Remark(self.file, self.path, message, hint, level, at_key, offset, quote)
+        )
+
+    def expression(self, source: str, scope: Scope, *, skipped: int = 0) -> Expression | None:
+        """Compile what stands here; None when it is refused, which has been said. `skipped` are
+        characters of the scalar before the expression begins (``${``)."""
+        compiled = self.reading.compiled(source, scope)
+        if isinstance(compiled, Expression):
+            return compiled
+        if is_unbalanced(source):
+            self.unquoted("YAML took this expression apart")
+        else:
+            offset = skipped + compiled.column - 1
+            self._note(str(compiled), "", Level.error, offset=offset)
+        return None
+
+    def reference_source(self, text: str) -> str | None:
+        """The expression inside ``${…}``; None when this is a literal. A part of a text is wrong."""
+        if "${" not in text:
+            return None
+        whole = _WHOLE.match(text)
+        if whole and "${" not in whole.group(1):
+            return whole.group(1)
+        self.wrong(
+            f"{shown(text)} mixes `${{…}}` with other text",
+            "`${…}` is one expression and the whole value; compute the text inside it",
+        )
+        return None
+
+    def named(self, kind: str, name: str) -> bool:
+        """Whether `name` is declared as one of `kind`; says so when it is not."""
+        known = self.reading.declared.get(kind, {})
+        if name in known or not self.reading.check_references:
+            return True
+        hint = meant(name, list(known)) or f"declare it under `{kind}:`"
+        self.wrong(f"`{name}` is not one of the {kind}", hint)
+        return False
+
+    def reference(self, text: str, *families: str) -> bool:
+        """Whether `text` is ``family/id`` of one of these families and declared; says so if not."""
+        family, _, rest = text.partition("/")
+        if family not in families or not rest:
+            wanted = ", ".join(f"{each}/…" for each in families)
+            self.wrong(f"`{text}` is not a reference that belongs here", f"write one of {wanted}")
+            return False
+        name, plus, _ = rest.partition("+")
+        if plus and family != "rotation":
+            self.wrong(f"`{text}` counts a next person", "only rotation/… may be followed by +1")
+            return False
+        return self.named(_REFERENCE_KINDS[family], name)
+
+    def timezone(self, name: str) -> str:
+        """The zone's name, said to be wrong when no such zone exists."""
+        if not self.reading.is_zone(name):
+            self.wrong(f"`{name}` is not a time zone", "write one like Europe/Helsinki or UTC")
+        return name

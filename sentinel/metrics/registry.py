@@ -1,0 +1,177 @@
+"""What Sentinel counts of itself, and the page that a scrape gets.
+
+Our own families live in a prometheus-client registry; the probes' lines are rendered as checks
+end (``metrics.families``) and only joined here. *A fact to remember, a metric to count, a log
+line to explain*: what is counted here is in no fold and is lost with the process.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from sentinel import __version__
+from sentinel.errors import FailureReason
+from sentinel.metrics.families import ProbeFamilies
+from sentinel.words import Outcome, Severity
+
+OPENMETRICS = "application/openmetrics-text"
+_GZIP = zlib.MAX_WBITS | 16
+_LAG = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+_COMMIT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What to answer a scrape with; `encoding` is ``gzip`` or empty."""
+
+    body: bytes
+    content_type: str
+    encoding: str
+
+
+class Metrics:
+    """All metrics of one node. Each attribute is one family; its HELP is its documentation."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.families = ProbeFamilies()
+        self.registry = own = CollectorRegistry()
+        ProcessCollector(registry=own)
+        PlatformCollector(registry=own)
+        self._count_checks(own)
+        self._count_store(own)
+        self._count_response(own)
+        self._tell_configuration(own)
+
+    def _count_checks(self, own: CollectorRegistry) -> None:
+        self.checks = Counter(
+            "sentinel_checks", "Checks done, by what they came to", ["outcome"], registry=own
+        )
+        self.check_of = {outcome: self.checks.labels(outcome.value) for outcome in Outcome}
+        self.start_lag = Histogram(
+            "sentinel_check_start_lag_seconds",
+            "How long after its due time a check started",
+            buckets=_LAG,
+            registry=own,
+        )
+        self.in_flight = Gauge(
+            "sentinel_checks_in_flight", "Checks that run at this moment", registry=own
+        )
+        self.probes = Gauge("sentinel_probes", "Probes that this node watches", registry=own)
+        self.blind = Gauge(
+            "sentinel_location_blind",
+            "1 while the location sees nothing, so that its network failures count for nothing",
+            ["location"],
+            registry=own,
+        )
+        self.evidence_bytes = Counter(
+            "sentinel_evidence_bytes", "Bytes of evidence kept, after redaction", registry=own
+        )
+        self.evidence_dropped = Counter(
+            "sentinel_evidence_dropped",
+            "Evidence not kept because the hour's allowance was used up",
+            registry=own,
+        )
+
+    def _count_store(self, own: CollectorRegistry) -> None:
+        self.commits = Counter(
+            "sentinel_journal_commits",
+            "Commits to the journal, by result: ok or refused",
+            ["result"],
+            registry=own,
+        )
+        for result in ("ok", "refused"):
+            self.commits.labels(result)
+        self.commit_seconds = Histogram(
+            "sentinel_journal_commit_seconds",
+            "How long a commit of check results took",
+            buckets=_COMMIT,
+            registry=own,
+        )
+        self.results_held = Gauge(
+            "sentinel_results_held", "Check results that wait for a commit", registry=own
+        )
+        self.results_dropped = Counter(
+            "sentinel_results_dropped",
+            "Check results lost because the journal refused for too long",
+            registry=own,
+        )
+        self.queue = Gauge(
+            "sentinel_queue_depth",
+            "Rows that wait: inbox, wake, step, delivery",
+            ["queue"],
+            registry=own,
+        )
+
+    def _count_response(self, own: CollectorRegistry) -> None:
+        self.pages = Counter(
+            "sentinel_pages",
+            "Pages by outcome: accepted, refused, uncertain, withdrawn",
+            ["outcome"],
+            registry=own,
+        )
+        self.steps = Counter(
+            "sentinel_steps", "Playbook steps that ended, by outcome", ["outcome"], registry=own
+        )
+        self.incidents = Gauge(
+            "sentinel_incidents_open", "Incidents not resolved", ["severity"], registry=own
+        )
+        for severity in Severity:
+            self.incidents.labels(severity.name)
+        self.failures = Counter(
+            "sentinel_failures",
+            "Failures of our own or of a vendor, by reason",
+            ["reason"],
+            registry=own,
+        )
+        for reason in FailureReason:
+            self.failures.labels(reason.value)
+
+    def _tell_configuration(self, own: CollectorRegistry) -> None:
+        self.reload_ok = Gauge(
+            "sentinel_config_last_reload_successful",
+            "1 if the last reload of the workspace succeeded, 0 if it kept the old one",
+            registry=own,
+        )
+        self.reload_at = Gauge(
+            "sentinel_config_last_reload_success_timestamp_seconds",
+            "When the workspace was last loaded with success, in unixtime",
+            registry=own,
+        )
+        Info("sentinel_build", "The version that runs", registry=own).info({"version": __version__})
+
+    def exposition(self, accept: str = "", encodings: str = "") -> Page:
+        """The page for a scrape with these ``Accept`` and ``Accept-Encoding`` headers: OpenMetrics
+        where it is asked for, else the text format 0.0.4; gzip where it is understood."""
+        probes = "".join(self.families.pieces()).encode()
+        if OPENMETRICS in accept:
+            own = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+            content_type = openmetrics.CONTENT_TYPE_LATEST
+            body = own.removesuffix(b"# EOF\n") + probes + b"# EOF\n"
+        else:
+            content_type = CONTENT_TYPE_PLAIN_0_0_4
+            body = generate_latest(self.registry) + probes
+        if not _takes_gzip(encodings):
+            return Page(body, content_type, "")
+        packer = zlib.compressobj(level=1, wbits=_GZIP)
+        return Page(packer.compress(body) + packer.flush(), content_type, "gzip")
+
+
+def _takes_gzip(encodings: str) -> bool:
+    for each in encodings.lower().split(","):
+        name, _, quality = each.partition(";")
+        if name.strip() == "gzip":
+            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

@@ -1,0 +1,170 @@
+"""From what a prober saw to what the check comes to: observation + expectations + time.
+
+The worst expectation decides: failed, then warn, then unknown (a condition over our own typed
+names that could not be evaluated). A condition that could not be evaluated on what the target
+sent is failed, ``field_missing`` or ``field_type``: the page is not what was declared. The first
+expectation of the deciding kind gives reason and text. When the conversation did not complete,
+nothing is evaluated and the prober's reason stands.
+"""
+
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sentinel.errors import ExpressionFailed
+from sentinel.expression import Expression
+from sentinel.monitor.baseline import deadline_state
+from sentinel.monitor.probe import (
+    Attempt,
+    CheckResult,
+    Expectation,
+    Judged,
+    Observation,
+    Probe,
+)
+from sentinel.words import Outcome
+
+OUTSIDE = frozenset({"body", "json", "html", "headers", "capture", "outputs"})
+"""Roots that a target sent: what is wrong below them is the target's failure, not ours."""
+
+MOST_TEXT = 120
+"""Characters of a text value that are kept with a result."""
+
+NOT_EVALUATED = "not_evaluated"
+"""The reason of a condition whose conversation did not complete."""
+
+_ORDER = (Outcome.failed, Outcome.warn, Outcome.unknown)
+
+
+def judge(
+    probe: Probe,
+    observation: Observation,
+    *,
+    location: str,
+    due_at: datetime,
+    started_at: datetime,
+    attempts: Sequence[Attempt] = (),
+) -> CheckResult:
+    """What one check comes to. `started_at` is when its first attempt started, `attempts` all
+    of them where there was more than one. Never raises for what a target sent."""
+    if observation.reason or observation.outcome in _ORDER:
+        judged = tuple(_passed_over(expectation) for expectation in probe.expect)
+        outcome = observation.outcome or Outcome.failed
+        reason = observation.reason or outcome.value
+        text = observation.text
+    else:
+        values = _with_deadline(probe, observation, started_at)
+        judged = tuple(_judge(each, values) for each in probe.expect)
+        outcome, reason, text = _decide(judged, observation.text)
+    return CheckResult(
+        probe=probe.id,
+        location=location,
+        due_at=due_at,
+        started_at=started_at,
+        duration_s=observation.duration_s,
+        outcome=outcome,
+        reason=reason,
+        text=text,
+        network=observation.network and outcome is Outcome.failed,
+        judged=judged,
+        phases=observation.phases,
+        samples=observation.samples,
+        address=observation.address,
+        attempts=tuple(attempts),
+    )
+
+
+def _with_deadline(probe: Probe, observation: Observation, now: datetime) -> Mapping[str, Any]:
+    if probe.deadline is None or observation.changed_at is None:
+        return observation.values
+    due = deadline_state(probe.deadline, now=now, changed_at=observation.changed_at)
+    mine = {"overdue": due.overdue, "late_s": due.late_s}
+    return ChainMap(mine, cast(MutableMapping[str, Any], observation.values))
+
+
+def default_reason(expression: Expression) -> str:
+    """``unexpected_`` and the first name that the expression reads, its dots as underscores."""
+    return f"unexpected_{first_name(expression).replace('.', '_')}"
+
+
+def first_name(expression: Expression) -> str:
+    """The dotted name that stands first in the expression's text; ``value`` when it reads none."""
+    source = expression.source
+    return min(expression.names, key=lambda name: (source.find(name), name), default="value")
+
+
+def explain(judged: Judged) -> str:
+    """A failing condition and what was there instead, for people."""
+    actual = ", ".join(f"{name} = {_shown(value)}" for name, value in judged.actual.items())
+    return f"{judged.source} does not hold" + (f": {actual}" if actual else "")
+
+
+def _judge(expectation: Expectation, values: Mapping[str, Any]) -> Judged:
+    expression = expectation.that
+    try:
+        held = expression.evaluate(values)
+    except ExpressionFailed as failed:
+        outcome, reason = _uneven(failed.reason)
+    else:
+        if held is True:
+            outcome, reason = Outcome.ok, ""
+        elif held is False:
+            outcome = expectation.otherwise
+            reason = expectation.reason or default_reason(expression)
+        else:
+            sent = expression.roots & OUTSIDE
+            outcome, reason = _uneven("field_type" if sent else "expression_error")
+    return Judged(expression.source, outcome, reason, actual_values(expression, values))
+
+
+def _uneven(reason: str) -> tuple[Outcome, str]:
+    return (Outcome.unknown if reason == "expression_error" else Outcome.failed), reason
+
+
+def _decide(judged: Sequence[Judged], text: str) -> tuple[Outcome, str, str]:
+    for outcome in _ORDER:
+        for each in judged:
+            if each.outcome is outcome:
+                return outcome, each.reason, explain(each)
+    return Outcome.ok, "", text
+
+
+def _passed_over(expectation: Expectation) -> Judged:
+    return Judged(expectation.that.source, Outcome.unknown, NOT_EVALUATED, {})
+
+
+def actual_values(expression: Expression, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Every scalar that the expression names, by dotted name; long text is cut, whole lists,
+    mappings and absent names are left out. Instants are ISO 8601 text."""
+    actual: dict[str, Any] = {}
+    for name in expression.names:
+        try:
+            actual[name] = _scalar(_look_up(name, values))
+        except (KeyError, TypeError, IndexError):
+            continue
+    return dict(sorted(actual.items())) if len(actual) > 1 else actual
+
+
+def _look_up(name: str, values: Mapping[str, Any]) -> Any:
+    root, *below = name.split(".")
+    value = values[root]
+    for part in below:
+        value = value[part]
+    return value
+
+
+def _scalar(value: Any) -> bool | int | float | str | None:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return value if len(value) <= MOST_TEXT else value[: MOST_TEXT - 1] + "…"
+        case datetime():
+            return value.isoformat()
+        case _:
+            raise TypeError
+
+
+def _shown(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)

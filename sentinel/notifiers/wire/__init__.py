@@ -1,0 +1,1 @@
+"""Processes that do the sending, so that what hangs can be killed."""

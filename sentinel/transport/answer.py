@@ -1,0 +1,114 @@
+"""What a libcurl handle knows when its transfer has ended, as an `Exchange`."""
+
+from typing import Any
+
+import pycurl
+
+from sentinel.transport.handle import Handle
+from sentinel.transport.reasons import Reason, of_curl, of_verification
+from sentinel.transport.wire import Exchange, Request
+
+_VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}
+_NEGOTIATED_PARTS = 2
+
+
+def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
+    """The exchange of one hop; `code` and `text` are libcurl's for how it ended (0: well)."""
+    curl = handle.curl
+    info = curl.getinfo
+    secure = handle.negotiated != "" or request.url[:6].lower() == "https:"
+    phases, duration = _phases(curl, secure=secure)
+    version, cipher = _negotiated(handle.negotiated)
+    reason = _reason(handle, code, text, phases=phases) if code else None
+    return Exchange(
+        url=request.url,
+        reason=reason,
+        text=_text(reason, text, request) if reason else "",
+        status=info(pycurl.RESPONSE_CODE) if handle.lines else 0,
+        http_version=_VERSIONS.get(info(pycurl.INFO_HTTP_VERSION), "") if handle.lines else "",
+        head=handle.head(),
+        body=handle.body(),
+        phases=phases,
+        duration_s=duration,
+        address=info(pycurl.PRIMARY_IP) or "",
+        port=info(pycurl.PRIMARY_PORT),
+        verified=_verified(code, request, phases) if secure else None,
+        tls_version=version,
+        tls_cipher=cipher,
+        size_bytes=int(info(pycurl.SIZE_DOWNLOAD)),
+        pems=handle.pems() if secure else (),
+    )
+
+
+def _phases(curl: Any, *, secure: bool) -> tuple[dict[str, float], float]:
+    """Seconds by phase, and in all. libcurl's marks count from the start and are 0 when not
+    reached; the phase in which it ended early has lasted until the end."""
+    info = curl.getinfo
+    total = info(pycurl.TOTAL_TIME)
+    resolved = info(pycurl.NAMELOOKUP_TIME)
+    if not resolved:
+        return {"resolve": total}, total
+    connected = info(pycurl.CONNECT_TIME)
+    secured = info(pycurl.APPCONNECT_TIME)
+    asked = info(pycurl.PRETRANSFER_TIME)
+    answered = info(pycurl.STARTTRANSFER_TIME)
+    connect = tls = processing = transfer = 0.0
+    if not connected:
+        connect = total - resolved
+    elif not asked:
+        connect = connected - resolved
+        tls = total - connected if secure else 0.0
+    else:
+        connect = connected - resolved
+        tls = secured - connected if secured else 0.0
+        processing = (answered or total) - asked
+        transfer = total - answered if answered else 0.0
+    return {
+        "resolve": resolved,
+        "connect": connect,
+        "tls": tls,
+        "processing": processing,
+        "transfer": transfer,
+    }, total
+
+
+def _reason(handle: Handle, code: int, text: str, *, phases: dict[str, float]) -> Reason:
+    if handle.overflow is not None:
+        return handle.overflow
+    info = handle.curl.getinfo
+    if code == pycurl.E_PEER_FAILED_VERIFICATION:
+        return of_verification(info(pycurl.SSL_VERIFYRESULT), text)
+    return of_curl(
+        code,
+        system_error=info(pycurl.OS_ERRNO),
+        resolved=len(phases) > 1,
+        connected=info(pycurl.CONNECT_TIME) > 0,
+        text=text,
+    )
+
+
+def _text(reason: Reason, text: str, request: Request) -> str:
+    match reason:
+        case Reason.body_too_large:
+            return f"the body is larger than {request.body_limit} bytes"
+        case Reason.headers_too_large:
+            return "the response head is larger than 64 KiB or 200 lines"
+        case _:
+            return text
+
+
+def _verified(code: int, request: Request, phases: dict[str, float]) -> bool | None:
+    """Whether the chain and the name were found good; None when nothing was looked at."""
+    if not request.verify:
+        return None
+    if code == pycurl.E_PEER_FAILED_VERIFICATION:
+        return False
+    return True if not code or phases.get("processing") else None
+
+
+def _negotiated(text: str) -> tuple[str, str]:
+    """``TLSv1.3 / TLS_AES_256_GCM_SHA384 / …`` as (``TLS 1.3``, ``TLS_AES_256_GCM_SHA384``)."""
+    parts = text.split(" / ")
+    if len(parts) < _NEGOTIATED_PARTS:
+        return "", ""
+    return parts[0].replace("TLSv", "TLS "), parts[1]

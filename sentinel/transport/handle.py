@@ -1,0 +1,278 @@
+"""One libcurl handle, preset for one shape of request, and what it reads into.
+
+Setting some thirty options costs more than a plain transfer's own Python, so handles are
+kept by shape: everything of a request but its URL, body and limits. A handle never outlives
+its shape's options, speaks http and https only, opens a new connection each time, keeps no
+TLS session, reads no proxy, cookie or credential from the machine, and follows no redirect
+by itself (``transport.redirects`` does, hop by hop, so that each has its own phases,
+certificate and rules).
+"""
+
+import re
+import ssl
+from collections.abc import Callable, Hashable, Sequence
+from functools import cache
+from typing import Any
+
+import pycurl
+
+from sentinel.transport.reasons import Reason
+from sentinel.transport.wire import HEADER_LIMIT, HEADER_LINES, Request
+
+Reader = Callable[[bytes], int | None]
+"""Takes a chunk of a good answer's body; may answer with WRITEFUNC_PAUSE."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
+_LINE_END = re.compile(r"[\r\n\x00]")
+_NEGOTIATED = b"SSL connection using "
+_IP = {"any": pycurl.IPRESOLVE_WHATEVER, "4": pycurl.IPRESOLVE_V4, "6": pycurl.IPRESOLVE_V6}
+_VERSIONS = {
+    "auto": pycurl.CURL_HTTP_VERSION_2TLS,
+    "1.0": pycurl.CURL_HTTP_VERSION_1_0,
+    "1.1": pycurl.CURL_HTTP_VERSION_1_1,
+    "2": pycurl.CURL_HTTP_VERSION_2TLS,
+    "3": pycurl.CURL_HTTP_VERSION_3ONLY,
+}
+
+
+def shape(request: Request) -> Hashable:
+    """What two requests must have in common to use the same handle."""
+    return (
+        request.url[:6].lower() == "https:",
+        request.method,
+        request.headers,
+        request.body is not None,
+        request.verify,
+        request.ca_file,
+        request.cert_file,
+        request.key_file,
+        request.ip,
+        request.http_version,
+        request.compression,
+        request.user_agent,
+    )
+
+
+class Handle:
+    """A libcurl handle and the answer it is reading. Not shared while a transfer uses it."""
+
+    __slots__ = (
+        "began",
+        "chunks",
+        "curl",
+        "head_bytes",
+        "limit",
+        "lines",
+        "negotiated",
+        "overflow",
+        "reader",
+        "shape",
+        "size",
+    )
+
+    def __init__(self, request: Request, key: Hashable) -> None:
+        self.shape = key
+        self.curl: Any = pycurl.Curl()
+        self.clear()
+        _preset(self.curl, request)
+        self.curl.setopt(pycurl.HEADERFUNCTION, self.on_header)
+        self.curl.setopt(pycurl.WRITEFUNCTION, self.on_body)
+        if request.url[:6].lower() == "https:":
+            _preset_tls(self.curl, request)
+            self.curl.setopt(pycurl.DEBUGFUNCTION, self.on_debug)
+            self.curl.setopt(pycurl.VERBOSE, 1)
+
+    def clear(self) -> None:
+        """Forget the last answer."""
+        self.lines: list[bytes] = []
+        self.head_bytes = 0
+        self.chunks: list[bytes] = []
+        self.size = 0
+        self.limit = 0
+        self.began = False
+        self.overflow: Reason | None = None
+        self.reader: Reader | None = None
+        self.negotiated = ""
+
+    def aim(self, request: Request, *, timeout_s: float, reader: Reader | None) -> None:
+        """Set what differs between requests of one shape. Raises pycurl.error or ValueError for
+        what libcurl will not take."""
+        self.clear()
+        self.limit = request.body_limit
+        self.reader = reader
+        curl = self.curl
+        curl.setopt(pycurl.URL, request.url)
+        curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
+        if request.body is not None:
+            curl.setopt(pycurl.POSTFIELDS, request.body)
+
+    def on_header(self, line: bytes) -> int | None:
+        self.head_bytes += len(line)
+        if self.head_bytes > HEADER_LIMIT or len(self.lines) > HEADER_LINES:
+            self.overflow = Reason.headers_too_large
+            return 0
+        if line[:5] == b"HTTP/":  # 1xx answers come before the real one
+            self.lines = [line]
+        elif not self.began:  # what follows the body is a trailer
+            self.lines.append(line)
+        return None
+
+    def on_body(self, chunk: bytes) -> int | None:
+        self.began = True
+        size = self.size + len(chunk)
+        if size > self.limit:
+            self.overflow = Reason.body_too_large
+            if self.reader is None:
+                self.chunks.append(chunk[: self.limit - self.size])
+            return 0
+        if self.reader is not None and self.lines and self.lines[0].split(b" ", 2)[1][:1] == b"2":
+            paused = self.reader(chunk)
+            if paused is None:
+                self.size = size
+            return paused
+        self.size = size
+        self.chunks.append(chunk)
+        return None
+
+    def on_debug(self, kind: int, text: bytes) -> None:
+        if kind == pycurl.INFOTYPE_TEXT and text[:21] == _NEGOTIATED:
+            self.negotiated = text[21:].decode("ascii", "replace")
+
+    def head(self) -> bytes:
+        """The answer's head as it came."""
+        return b"".join(self.lines)
+
+    def body(self) -> bytes:
+        """The decoded body, as far as it came and was not taken by a reader."""
+        return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+
+    def pems(self) -> Sequence[str]:
+        """The presented chain in PEM, leaf first; also when it was refused."""
+        try:
+            listed = self.curl.getinfo(pycurl.INFO_CERTINFO)
+        except UnicodeDecodeError:  # a name in another encoding: the PEM itself is ASCII
+            listed = [
+                [(k.decode("ascii", "replace"), v.decode("ascii", "replace")) for k, v in one]
+                for one in self.curl.getinfo_raw(pycurl.INFO_CERTINFO)
+            ]
+        return tuple(value for one in listed for name, value in one if name == "Cert")
+
+    def take_cookies(self) -> list[bytes]:
+        """The cookies known after the transfer, as libcurl's lines; the handle forgets them."""
+        lines: list[bytes] = self.curl.getinfo_raw(pycurl.INFO_COOKIELIST)
+        if lines:
+            self.curl.setopt(pycurl.COOKIELIST, "ALL")
+        return lines
+
+    def close(self) -> None:
+        self.curl.close()
+
+
+def _preset(curl: Any, request: Request) -> None:
+    curl.setopt(pycurl.NOSIGNAL, 1)
+    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    curl.setopt(pycurl.FOLLOWLOCATION, 0)
+    curl.setopt(pycurl.PROXY, "")
+    curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
+    curl.setopt(pycurl.FRESH_CONNECT, 1)
+    curl.setopt(pycurl.FORBID_REUSE, 1)
+    curl.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
+    curl.setopt(pycurl.COOKIEFILE, "")
+    curl.setopt(pycurl.IPRESOLVE, _IP[request.ip])
+    curl.setopt(pycurl.HTTP_VERSION, _VERSIONS[request.http_version])
+    curl.setopt(pycurl.USERAGENT, request.user_agent)
+    if request.compression:
+        curl.setopt(pycurl.ENCODING, request.compression)
+    if request.method == "HEAD":
+        curl.setopt(pycurl.NOBODY, 1)
+    elif request.body is not None:
+        curl.setopt(pycurl.POST, 1)
+        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+    elif request.method != "GET":
+        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+    lines = _header_list(request)
+    if lines:
+        curl.setopt(pycurl.HTTPHEADER, lines)
+
+
+def _header_list(request: Request) -> list[str]:
+    """Header lines as libcurl takes them: ``Name;`` is an empty value, ``Name:`` none at all."""
+    lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
+    if request.body is not None:
+        named = {name.lower() for name, _ in request.headers}
+        lines += [f"{n}:" for n in ("Expect", "Content-Type") if n.lower() not in named]
+    return lines
+
+
+def _preset_tls(curl: Any, request: Request) -> None:
+    curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+    curl.setopt(pycurl.OPT_CERTINFO, 1)
+    curl.setopt(pycurl.SSL_VERIFYPEER, 1 if request.verify else 0)
+    curl.setopt(pycurl.SSL_VERIFYHOST, 2 if request.verify else 0)
+    if request.ca_file:
+        curl.setopt(pycurl.CAINFO, request.ca_file)
+    else:
+        for option, path in trusted():
+            curl.setopt(option, path)
+    if request.cert_file:
+        curl.setopt(pycurl.SSLCERT, request.cert_file)
+        curl.setopt(pycurl.SSLKEY, request.key_file or request.cert_file)
+
+
+@cache
+def trusted() -> tuple[tuple[int, str], ...]:
+    """Where this machine keeps the authorities it trusts (``SSL_CERT_FILE`` and ``SSL_CERT_DIR``
+    win): the library brings none of its own."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile:
+        return ((pycurl.CAINFO, paths.cafile),)
+    return ((pycurl.CAPATH, paths.capath),) if paths.capath else ()
+
+
+class Pool:
+    """Idle handles by shape, at most `limit`; the shape that was used longest ago goes first."""
+
+    def __init__(self, limit: int = 256) -> None:
+        self._limit = limit
+        self._idle: dict[Hashable, list[Handle]] = {}
+        self._count = 0
+
+    def take(self, request: Request) -> Handle:
+        """A handle for this request's shape. Raises ValueError or pycurl.error when there can be none."""
+        key = shape(request)
+        idle = self._idle.get(key)
+        if not idle:
+            check(request)
+            return Handle(request, key)
+        self._count -= 1
+        return idle.pop()
+
+    def give(self, handle: Handle) -> None:
+        """Take back a handle whose transfer ended."""
+        idle = self._idle.pop(handle.shape, [])  # popped and put: the newest used is last
+        idle.append(handle)
+        self._idle[handle.shape] = idle
+        self._count += 1
+        while self._count > self._limit:
+            oldest = next(iter(self._idle))
+            for stale in self._idle.pop(oldest):
+                stale.close()
+                self._count -= 1
+
+    def close(self) -> None:
+        for idle in self._idle.values():
+            for handle in idle:
+                handle.close()
+        self._idle.clear()
+        self._count = 0
+
+
+def check(request: Request) -> None:
+    """Refuse what could become another header or another request on the wire. Raises ValueError."""
+    if not _TOKEN.fullmatch(request.method):
+        raise ValueError(f"`{request.method[:40]}` is not a method")
+    for name, value in (*request.headers, ("User-Agent", request.user_agent)):
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"`{name[:40]}` is not a header name")
+        if _LINE_END.search(value):
+            raise ValueError(f"the value of header `{name}` holds a line end")

@@ -1,0 +1,191 @@
+"""What is asked of a server, and what came back: plain values, nothing that holds a socket.
+
+Phases are seconds, named as blackbox_exporter names them: *resolve* the name, *connect* the
+TCP connection, *tls* the handshake, *processing* from the request sent to the first byte,
+*transfer* from there to the last byte. Over redirects they are summed, but for transfer,
+which is the last hop's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from http import HTTPStatus
+from typing import Literal
+from urllib.parse import urlsplit
+
+from sentinel import __version__
+from sentinel.transport.reasons import NETWORK, OURS, Reason
+from sentinel.transport.tls import Certificate, chain
+
+USER_AGENT = f"Sentinel/{__version__}"
+BODY_LIMIT = 1 << 20
+"""Bytes of a decoded body that are read unless a request says otherwise."""
+HEADER_LIMIT = 64 * 1024
+"""Bytes of one response head."""
+HEADER_LINES = 200
+"""Lines of one response head."""
+PHASES = ("resolve", "connect", "tls", "processing", "transfer")
+ALWAYS_PRIVATE = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+IpVersion = Literal["any", "4", "6"]
+HttpVersion = Literal["auto", "1.0", "1.1", "2", "3"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, complete: credentials are in `headers`, revealed.
+
+    `private` names (lower case) the headers that hold secrets; these, and the ones that
+    always do, are never shown and never follow a redirect to another origin. `connect_to`
+    (``host:port``) replaces where the request's own origin is connected to, name and
+    certificate staying those of the URL. `compression` is an Accept-Encoding value; bodies
+    are decoded and `body_limit` counts what they decode to. A connection is always new.
+    """
+
+    url: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    follow: bool = True
+    max_redirects: int = 10
+    verify: bool = True
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    connect_to: str = ""
+    ip: IpVersion = "any"
+    http_version: HttpVersion = "auto"
+    compression: str = ""
+    user_agent: str = USER_AGENT
+    body_limit: int = BODY_LIMIT
+    private: frozenset[str] = frozenset()
+
+    def head(self) -> str:
+        """The request's head as text for evidence, with private values masked and without
+        credentials in the URL. The Host and User-Agent lines are there even when defaulted."""
+        url = urlsplit(self.url)
+        named = {name.lower() for name, _ in self.headers}
+        lines = [f"{self.method} {url.path or '/'}{'?' + url.query if url.query else ''} HTTP"]
+        if "host" not in named:
+            lines.append(f"Host: {url.netloc.rpartition('@')[2]}")
+        if "user-agent" not in named:
+            lines.append(f"User-Agent: {self.user_agent}")
+        hidden = ALWAYS_PRIVATE | self.private
+        lines += [f"{n}: {'***' if n.lower() in hidden else v}" for n, v in self.headers]
+        return "\r\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One redirect that was followed: what answered, with which status, and how long it took."""
+
+    url: str
+    status: int
+    location: str
+    address: str
+    phases: Mapping[str, float]
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One conversation, also when it failed. What costs to compute is computed when asked for.
+
+    `reason` is ``""`` when a whole answer came (of any status). `status` is 0 when none came.
+    `url` is the last one asked, `head` the last response head as sent, `body` its decoded
+    body (when it failed midway: what came). `address` and `port` are the peer's.
+    `verified` is None when no certificate was looked at. `size_bytes` counts the body on the
+    wire, before decoding. `redirected` counts redirects, one that was not followed too.
+    """
+
+    url: str
+    reason: Reason | None = None
+    text: str = ""
+    status: int = 0
+    http_version: str = ""
+    head: bytes = b""
+    body: bytes = b""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    duration_s: float = 0.0
+    redirects: tuple[Hop, ...] = ()
+    redirected: int = 0
+    address: str = ""
+    port: int = 0
+    verified: bool | None = None
+    tls_version: str = ""
+    tls_cipher: str = ""
+    size_bytes: int = 0
+    pems: Sequence[str] = field(default=(), repr=False)
+
+    @property
+    def network(self) -> bool:
+        """Whether the reason lies between us and the target."""
+        return self.reason in NETWORK
+
+    @property
+    def ours(self) -> bool:
+        """Whether the reason is a failure of our own, which says nothing about the target."""
+        return self.reason in OURS
+
+    @cached_property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Names in lower case with their values, in the order they came (ISO 8859-1, RFC 9110)."""
+        return tuple(_header_lines(self.head))
+
+    def header(self, name: str) -> str:
+        """The first value of a header, whatever its case; ``""`` when there is none."""
+        wanted = name.lower()
+        return next((value for known, value in self.headers if known == wanted), "")
+
+    @cached_property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """The chain as presented, leaf first; empty without TLS."""
+        return chain(self.pems)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the last hop was asked over TLS."""
+        return self.url[:6].lower() == "https:"
+
+    def chain_facts(self) -> list[dict[str, object]]:
+        """The chain for evidence: JSON values only, times in ISO 8601 UTC."""
+        return [certificate_facts(certificate) for certificate in self.certificates]
+
+    def head_text(self) -> str:
+        """The response head for evidence."""
+        return self.head.decode("iso-8859-1").rstrip()
+
+
+def certificate_facts(certificate: Certificate) -> dict[str, object]:
+    """A certificate as JSON values."""
+    return {
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "names": list(certificate.names[:100]),
+        "not_before": _iso(certificate.not_before),
+        "not_after": _iso(certificate.not_after),
+        "serial": certificate.serial,
+        "fingerprint": certificate.fingerprint,
+    }
+
+
+def phrase(status: int) -> str:
+    """``503 Service Unavailable``; the number alone when the status has no registered name."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _header_lines(head: bytes) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for line in head.decode("iso-8859-1").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            found.append((name.strip().lower(), value.strip()))
+    return found
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Tests, a folder an area of the code."""

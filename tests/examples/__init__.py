@@ -1,0 +1,1 @@
+"""The example shops, walked as a customer."""

@@ -1,0 +1,195 @@
+# ruff: noqa: SIM300 - the house writes the expected value first
+"""The lines of checks: the same as prometheus-client would print, and gone when they should be."""
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.utils import floatToGoString
+
+from sentinel.metrics.families import KNOWN, PROBE_LABELS, ProbeFamilies, number_text
+from sentinel.metrics.registry import Metrics
+from sentinel.monitor.probe import MetricFamily, Probe
+from sentinel.words import Outcome, Seconds
+from tests.monitor.builders import Door, a_probe, a_result, an_observation
+
+HTTP: dict[str, Any] = {
+    "probe_http_status_code": 200,
+    "probe_http_duration_seconds": {"resolve": 0.0012, "connect": 0, "tls": 1e-07},
+    "probe_http_content_length": 10_215_000,
+    "probe_http_ssl": True,
+    "probe_ip_addr_hash": 3668918509,
+    "probe_tls_version_info": {"TLS 1.3": 1},
+    "probe_ssl_last_chain_info": {("ab", 'CN=a "b"\\c', "CN=i\nx", "a.example,b.example", "0f"): 1},
+    "probe_ssl_last_chain_expiry_timestamp_seconds": -62135596800,
+}
+SHOP = {
+    "client": "acme",
+    "service": "storefront",
+    "labels": {"tier": 'a "1"', "team-name": "pay", "job": "no", "instance": "no", "empty": ""},
+}
+
+
+def shown(
+    probe: Probe | None = None, outcome: Outcome = Outcome.ok, metrics: Any = None
+) -> ProbeFamilies:
+    probe = probe or a_probe(**SHOP)
+    families = ProbeFamilies()
+    families.declare(probe, "local")
+    observation = an_observation(metrics=HTTP if metrics is None else metrics)
+    result = a_result(outcome, probe=probe.id, duration_s=0.25)
+    families.show(observation, result, firing=outcome is Outcome.failed)
+    return families
+
+
+def page(families: ProbeFamilies) -> str:
+    return "".join(families.pieces())
+
+
+def samples(families: ProbeFamilies) -> dict[str, list[tuple[dict[str, str], float]]]:
+    parsed = text_string_to_metric_families(page(families))
+    return {f.name: [(s.labels, s.value) for s in f.samples] for f in parsed}
+
+
+class Same:
+    """What prometheus-client wants of a registry."""
+
+    def __init__(self, families: ProbeFamilies) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families.collect()
+
+
+def test_our_lines_are_prometheus_clients_lines():
+    families = shown()
+    other = a_probe(id="acme-search")
+    families.declare(other, "local")
+    families.show(an_observation(metrics=HTTP), a_result("f", probe="acme-search"), firing=True)
+    expected = generate_latest(Same(families)).decode()  # type: ignore[arg-type]
+    assert expected.splitlines() == page(families).splitlines()
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_numbers_are_printed_as_prometheus_client_prints_them(value: float):
+    assert floatToGoString(value) == number_text(value)  # type: ignore[no-untyped-call]
+
+
+def test_every_line_has_the_six_labels_and_beside_them_only_the_familys_own():
+    for name, lines in samples(shown()).items():
+        own = KNOWN[name].labels
+        for labels, _ in lines:
+            if name != "sentinel_probe_labels":
+                assert {*PROBE_LABELS, *own} == set(labels)
+    home = {"probe": "acme-home", "kind": "door", "location": "local", "client": "acme"}
+    success = samples(shown())["probe_success"]
+    assert [({**home, "service": "storefront", "vendor": ""}, 1.0)] == success
+
+
+def test_the_documents_further_labels_stand_on_a_family_of_their_own():
+    (labels, value), *more = samples(shown())["sentinel_probe_labels"]
+    assert ('a "1"', "pay", 1.0, []) == (labels["tier"], labels["team_name"], value, more)
+    assert {*PROBE_LABELS, "tier", "team_name"} == set(labels)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "success"),
+    [(Outcome.ok, 1.0), (Outcome.warn, 1.0), (Outcome.failed, 0.0), (Outcome.unknown, None)],
+)
+def test_success_is_absent_while_unknown_and_the_outcome_is_always_there(
+    outcome: Outcome, success: float | None
+):
+    families = samples(shown(outcome=outcome))
+    assert [success] == [value for _, value in families.get("probe_success", [({}, None)])]
+    outcomes = {labels["outcome"]: value for labels, value in families["sentinel_check_outcome"]}
+    assert {each.value: float(each is outcome) for each in Outcome} == outcomes
+
+
+def test_a_declared_probe_is_unknown_until_its_first_check():
+    families = ProbeFamilies()
+    families.declare(a_probe(timeout_s=Seconds(7.0)), "local")
+    first = samples(families)
+    assert "probe_success" not in first
+    assert 7.0 == first["probe_timeout_seconds"][0][1]
+    assert ["unknown"] == [o["outcome"] for o, v in first["sentinel_check_outcome"] if v]
+
+
+def test_what_a_check_leaves_out_is_gone_and_what_it_changes_is_replaced():
+    families = shown()
+    again = an_observation(metrics={"probe_http_status_code": 503})
+    families.show(again, a_result("f"), firing=False)
+    now = samples(families)
+    assert 503.0 == now["probe_http_status_code"][0][1]
+    assert "probe_http_duration_seconds" not in now
+    assert 0.0 == now["probe_success"][0][1]
+
+
+def test_all_series_of_a_removed_probe_end_and_a_late_result_brings_none_back():
+    families = shown()
+    families.remove("acme-home", "local")
+    families.show(an_observation(metrics=HTTP), a_result(), firing=False)
+    families.remove("never-declared", "local")
+    assert "" == page(families)
+
+
+def test_a_probe_declared_again_shows_its_new_labels_only():
+    families = shown()
+    families.declare(a_probe(client="other"), "local")
+    assert "acme-home" in page(families)
+    assert 'client="acme"' not in page(families)
+
+
+class Plugin(Door):
+    METRICS = (MetricFamily("probe_stock_items", "Items in stock, by warehouse", ("warehouse",)),)
+
+
+def test_a_kind_may_declare_families_and_undeclared_ones_are_shown_too():
+    probe = Probe(id="stock", prober=Plugin())
+    families = shown(probe, metrics={"probe_stock_items": {"north": 3}, "probe_x": {"y": 1}})
+    assert "# HELP probe_stock_items Items in stock, by warehouse\n" in page(families)
+    assert "north" == samples(families)["probe_stock_items"][0][0]["warehouse"]
+    assert "y" == samples(families)["probe_x"][0][0]["value"]
+
+
+@pytest.mark.parametrize("name", ["no good", "1x", "", "a{b}"])
+def test_a_family_that_prometheus_would_refuse_does_not_spoil_the_page(name: str):
+    assert name not in samples(shown(metrics={name: 1}))
+
+
+def test_one_probes_page_is_its_lines_with_their_families():
+    families = shown()
+    families.declare(a_probe(id="acme-search"), "local")
+    alone = families.text_of("acme-home", "local")
+    expected = list(text_string_to_metric_families(page(shown())))
+    assert expected == list(text_string_to_metric_families(alone))
+    assert "" == families.text_of("nobody", "local")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs prometheus")
+def test_promtool_finds_nothing_to_say_about_the_page():
+    metrics = Metrics()
+    probe = a_probe(**SHOP)
+    metrics.families.declare(probe, "local")
+    some: dict[str, Any] = {
+        name: {tuple(f.labels) if len(f.labels) > 1 else "x": 1} if f.labels else 1
+        for name, f in KNOWN.items()
+        if not name.startswith("sentinel_")
+        and name not in ("probe_success", "probe_timeout_seconds")
+    }
+    metrics.families.show(an_observation(metrics=some), a_result(), firing=False)
+    metrics.check_of[Outcome.ok].inc()
+    said = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=metrics.exposition().body,
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    assert (0, b"", b"") == (said.returncode, said.stdout, said.stderr)
