@@ -12,17 +12,18 @@ written; the action renders it with `bindings`.
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from sentinel.errors import ExpressionFailed
 from sentinel.expression import Declaration, Expression
-from sentinel.playbook.playbook import Playbook, Reference, Step
+from sentinel.playbook.playbook import Reference, Step
 from sentinel.playbook.state import RunState, StepState
-from sentinel.words import Secret, Seconds, Severity
+from sentinel.words import Secret, Severity
 
 MAX_OUTPUTS_BYTES = 64 * 1024
 MAX_KEY_LENGTH = 160
@@ -140,3 +141,81 @@ def _rendered(value: Any, bound: Mapping[str, Any], depth: int) -> Any:
             }
         case _:
             raise ExpressionFailed(f"cannot be an input: {type(value).__name__}", "field_type")
+
+
+def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """An expression's value as JSON has it: instants as RFC 3339 in UTC, spans as seconds.
+    Raises ExpressionFailed for what JSON cannot hold."""
+    if depth == 0:
+        raise ExpressionFailed(f"nested deeper than {MAX_DEPTH}", "field_type")
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case timedelta():
+            return value.total_seconds()
+        case Mapping():
+            return {str(name): plain(below, depth - 1) for name, below in value.items()}
+        case list() | tuple():
+            return [plain(below, depth - 1) for below in value]
+        case _:
+            raise ExpressionFailed(f"JSON cannot hold {type(value).__name__}", "field_type")
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8. A secret stands as its reference, not its value."""
+    text = json.dumps(
+        value,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+        default=_sealed,
+    )
+    return text.encode()
+
+
+def _sealed(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return {"secret": value.template}
+    raise TypeError(f"JSON cannot hold {type(value).__name__}")
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def evaluate_outputs(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the step declares as outputs, over what its action returned. Raises ExpressionFailed:
+    a field is missing, or the outputs are larger than 64 KiB."""
+    outputs = {name: plain(output.evaluate(values)) for name, output in step.outputs.items()}
+    size_bytes = len(canonical(outputs))
+    if size_bytes > MAX_OUTPUTS_BYTES:
+        raise ExpressionFailed(
+            f"outputs take {size_bytes} bytes, at most {MAX_OUTPUTS_BYTES} are kept", "field_type"
+        )
+    return outputs
+
+
+def effect_key(run: RunState, step: Step, name: str, bound: Mapping[str, Any]) -> str:
+    """What names the step's effect, the same for every attempt. With declared ``key:`` values also
+    the same for every run; else bound to this run. Raises ExpressionFailed."""
+    if not step.key:
+        return f"{run.id}/{name}"
+    values = [plain(part.evaluate(bound)) for part in step.key]
+    return joined(run.playbook, name, *values)
+
+
+def joined(*parts: Any) -> str:
+    """Values as one name: percent-encoded, so that no value can imitate two, parted by ``/``;
+    a long one is cut and ends in a hash of the whole."""
+    texts = [part if isinstance(part, str) else canonical(part).decode() for part in parts]
+    name = "/".join(quote(text, safe="") for text in texts)
+    if len(name) <= MAX_KEY_LENGTH:
+        return name
+    whole = hashlib.sha256(name.encode()).hexdigest()[:20]
+    return f"{name[: MAX_KEY_LENGTH - 21]}~{whole}"

@@ -32,7 +32,8 @@ class StepResult:
     """What an attempt came to, as a performer reports it.
 
     `done`: it did it. `failed`: it did not, for certain; `retryable` marks transient
-    reasons. `unsure`: it may have happened. `values` are what ``outputs`` expressions see.
+    reasons. `unsure`: it may have happened. `values` are what ``outputs`` expressions see;
+    `outputs`, where given, are taken as they are instead.
     """
 
     kind: Literal["done", "failed", "unsure"]
@@ -41,6 +42,7 @@ class StepResult:
     retryable: bool = False
     retry_after_s: float | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] | None = None
     evidence: str = ""
 
 

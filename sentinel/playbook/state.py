@@ -349,7 +349,7 @@ def _step_after(step: StepState, fact: StepFact, at: datetime) -> StepState:
             assert_never(fact)
 
 
-LOST = "lost"
+LOST = "node_lost"
 """Why an attempt without an outcome is repeated: its node went away."""
 
 

@@ -151,13 +151,14 @@ RUN_TABLE: Mapping[tuple[RunStatus, RunEvent], RunStatus] = {
     (_R.running, _V.cancelling): _R.cancelling,
     (_R.running, _V.unwinding): _R.unwinding,
     (_R.running, _V.finalizing): _R.finalizing,
+    (_R.cancelling, _V.unwinding): _R.unwinding,
     (_R.cancelling, _V.finalizing): _R.finalizing,
     (_R.unwinding, _V.finalizing): _R.finalizing,
     **{(_R.finalizing, end): _R(end) for end in _ENDS},
     # A second, forced cancel skips what is left, ``finally`` too.
     (_R.cancelling, _V.cancelled): _R.cancelled,
     (_R.cancelling, _V.timed_out): _R.timed_out,
-    **{(_R.unwinding, end): _R(end) for end in (_V.failed, _V.stuck)},
+    **{(_R.unwinding, end): _R(end) for end in (_V.failed, _V.timed_out, _V.stuck)},
 }
 
 RUN_ENDS = frozenset({*(RunStatus(end) for end in _ENDS), RunStatus.refused})
