@@ -178,7 +178,9 @@ def _facts(seen: Evidence, redactor: Redactor) -> Any:
 
 def _differences(good: _Good, observation: Observation, result: CheckResult) -> dict[str, Any]:
     """What differs from the last good check: name to ``[good, now]``, at most 100 names."""
-    before = dict(_flat({"address": good.address, "facts": good.facts, "values": _read(good.result)}))
+    before = dict(
+        _flat({"address": good.address, "facts": good.facts, "values": _read(good.result)})
+    )
     after = dict(
         _flat(
             {

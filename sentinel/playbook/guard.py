@@ -1,0 +1,1 @@
+"""Bounds on what runs may do to the world, as a fold over ``guard/PLAYBOOK/VALUES``."""
