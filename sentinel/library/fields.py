@@ -120,7 +120,9 @@ def _resolve_address(values: dict[str, Any], at: At, address: str) -> None:
     name = values.get("at")
     if not name:
         if not values.get(address):
-            at.wrong(f"neither `{address}:` nor `at:` is given here", f"add `{address}:`", at_key=True)
+            at.wrong(
+                f"neither `{address}:` nor `at:` is given here", f"add `{address}:`", at_key=True
+            )
             values[address] = ""
         return
     if values.get(address):

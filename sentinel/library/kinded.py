@@ -48,9 +48,7 @@ def only_kind(body: Body, known: Sequence[str], at: At, what: str) -> str | None
     return None
 
 
-def build(
-    lookup: Lookup, family: Family, name: str, value: Any, at: At, building: Building
-) -> Any:
+def build(lookup: Lookup, family: Family, name: str, value: Any, at: At, building: Building) -> Any:
     """The kind's value from its checked mapping; None, and said, when it cannot be made."""
     try:
         kind = lookup.find(family, name)

@@ -50,7 +50,9 @@ CONFIRM = pieces.entry(
             "description": "Failed checks that it takes to fire: 2 in a row, or 3 of 5",
             "examples": [2, "3 of 5"],
         },
-        "up": pieces.whole("Good checks in a row that it takes to recover", 2, minimum=1, maximum=20),
+        "up": pieces.whole(
+            "Good checks in a row that it takes to recover", 2, minimum=1, maximum=20
+        ),
         "every": pieces.span("How fast to look again while pending or recovering", "5s"),
     },
     "How many checks it takes to believe",
@@ -95,7 +97,9 @@ SHARED: Mapping[str, Schema] = {
     "locations": pieces.entry(
         {
             "from": pieces.listed(
-                pieces.identifier("One of `locations:`", "eu"), "Where it is checked from", minItems=1
+                pieces.identifier("One of `locations:`", "eu"),
+                "Where it is checked from",
+                minItems=1,
             ),
             "agree": pieces.whole("How many of them must agree", 2, minimum=1),
         },
@@ -112,7 +116,9 @@ def schema(lookup: Lookup, used: Collection[str] | None = None) -> Schema:
     return pieces.entry({**SHARED, **kinds}, "A declared thing to watch")
 
 
-def read_probe(declared: Declared, calendars: Mapping[str, frozenset[str]], digest: str) -> Probe | None:
+def read_probe(
+    declared: Declared, calendars: Mapping[str, frozenset[str]], digest: str
+) -> Probe | None:
     """The probe; None, and said, when something it cannot be without is wrong."""
     at, body, reading = declared.at, declared.sound, declared.at.reading
     name = only_kind(declared.body, reading.lookup.names("probers"), at, "a probe")
@@ -124,8 +130,12 @@ def read_probe(declared: Declared, calendars: Mapping[str, frozenset[str]], dige
     prober = None
     expect: tuple[Expectation, ...] = ()
     if name is not None and name in body:
-        prober = build(reading.lookup, "probers", name, body[name], at / name, _building(reading, name))
-        expect = _expect(body.get("expect"), at / "expect", _scope(reading, name, deadline is not None))
+        prober = build(
+            reading.lookup, "probers", name, body[name], at / name, _building(reading, name)
+        )
+        expect = _expect(
+            body.get("expect"), at / "expect", _scope(reading, name, deadline is not None)
+        )
     locations, agree = _locations(body.get("locations"), at / "locations")
     if prober is None:
         return None
@@ -230,7 +240,9 @@ def _locations(value: Any, at: At) -> tuple[tuple[str, ...], int]:
         (at / "from" / index).named("locations", each)
     agree = value.get("agree", 1)
     if agree > len(names_):
-        (at / "agree").wrong(f"{agree} of {len(names_)} locations cannot agree", f"at most {len(names_)}")
+        (at / "agree").wrong(
+            f"{agree} of {len(names_)} locations cannot agree", f"at most {len(names_)}"
+        )
     return names_, agree
 
 

@@ -75,7 +75,11 @@ def _start(lines: list[str], line: int) -> int | None:
         return None
     for above in range(line - 1, max(line - _LOOK_BACK_LINES, -1), -1):
         key = _KEY.match(lines[above])
-        if key and len(key.group(1)) <= len(item.group(1)) and not lines[above].lstrip().startswith("-"):
+        if (
+            key
+            and len(key.group(1)) <= len(item.group(1))
+            and not lines[above].lstrip().startswith("-")
+        ):
             return item.end() if key.group(2) in EXPRESSION_KEYS else None
     return None
 

@@ -129,7 +129,9 @@ class Reading:
 
     def _placed(self, remark: _Remark, spot: Spot) -> Problem:
         text = self.texts.get(remark.file, "")
-        line, column = (spot.key_line, spot.key_column) if remark.at_key else (spot.line, spot.column)
+        line, column = (
+            (spot.key_line, spot.key_column) if remark.at_key else (spot.line, spot.column)
+        )
         if remark.offset is not None:
             line, column = within(text, spot, remark.offset)
         hint = remark.hint

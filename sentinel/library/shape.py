@@ -93,7 +93,11 @@ def _described(error: ValidationError) -> Iterator[Misshape]:
     path = tuple(error.absolute_path)
     schema: Schema = error.schema if isinstance(error.schema, Mapping) else {}
     value: Any = error.instance
-    if schema.get("x-expression") and error.validator in ("type", "additionalProperties", "required"):
+    if schema.get("x-expression") and error.validator in (
+        "type",
+        "additionalProperties",
+        "required",
+    ):
         yield _taken_apart(path, value)
         return
     match error.validator:
@@ -138,7 +142,9 @@ def _written(example: Any) -> str:
         case int() | float():
             return str(example)
         case dict():
-            return "{" + ", ".join(f"{key}: {_written(each)}" for key, each in example.items()) + "}"
+            return (
+                "{" + ", ".join(f"{key}: {_written(each)}" for key, each in example.items()) + "}"
+            )
         case list():
             return "[" + ", ".join(_written(each) for each in example) + "]"
         case _:
@@ -172,7 +178,9 @@ def _out_of_bounds(path: Path, value: Any, error: ValidationError, schema: Schem
     limit = error.validator_value
     match error.validator:
         case "pattern" if "errorMessage" in schema:
-            return Misshape(path, f"{shown(value)} is {schema['errorMessage']}", at_key=_names(error))
+            return Misshape(
+                path, f"{shown(value)} is {schema['errorMessage']}", at_key=_names(error)
+            )
         case "pattern":
             return Misshape(path, f"{shown(value)} does not fit the pattern {limit}")
         case "minimum":
@@ -276,9 +284,7 @@ def _number_check(schema: Schema) -> Check | None:
 def _list_check(schema: Schema) -> Check | None:
     item = quick_check(schema["items"]) if "items" in schema else None
     fewest, most = schema.get("minItems", 0), schema.get("maxItems", 1 << 62)
-    return lambda value: (
-        fewest <= len(value) <= most and (item is None or all(map(item, value)))
-    )
+    return lambda value: fewest <= len(value) <= most and (item is None or all(map(item, value)))
 
 
 def _mapping_check(schema: Schema) -> Check | None:
