@@ -17,7 +17,7 @@ from typing import Any
 import pycurl
 
 from sentinel.transport.reasons import Reason
-from sentinel.transport.wire import HEADER_LIMIT, HEADER_LINES, Request
+from sentinel.transport.wire import HEADER_LIMIT, HEADER_LINES, Request, encoded
 
 Reader = Callable[[bytes], int | None]
 """Takes a chunk of a good answer's body; may answer with WRITEFUNC_PAUSE."""
@@ -101,7 +101,7 @@ class Handle:
         self.limit = request.body_limit
         self.reader = reader
         curl = self.curl
-        curl.setopt(pycurl.URL, request.url)
+        curl.setopt(pycurl.URL, encoded(request.url).encode())
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
         if request.body is not None:
             curl.setopt(pycurl.POSTFIELDS, request.body)

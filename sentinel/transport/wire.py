@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from sentinel import __version__
 from sentinel.transport.reasons import NETWORK, OURS, Reason
@@ -26,6 +26,8 @@ HEADER_LIMIT = 64 * 1024
 HEADER_LINES = 200
 """Lines of one response head."""
 PHASES = ("resolve", "connect", "tls", "processing", "transfer")
+SAFE = "!#$%&'()*+,/:;=?@[]~"
+"""Characters of a whole URL that stay as they are when the rest is percent-encoded."""
 ALWAYS_PRIVATE = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 IpVersion = Literal["any", "4", "6"]
@@ -168,6 +170,16 @@ def certificate_facts(certificate: Certificate) -> dict[str, object]:
         "serial": certificate.serial,
         "fingerprint": certificate.fingerprint,
     }
+
+
+def encoded(url: str) -> str:
+    """`url` with spaces and other letters in path and query percent-encoded, as browsers do; the
+    host stays, for libcurl to turn into its ASCII form (IDNA). Raises ValueError."""
+    if url.isascii() and " " not in url:
+        return url
+    parts = urlsplit(url)
+    path, query = (quote(part, safe=SAFE) for part in (parts.path, parts.query))
+    return parts._replace(path=path, query=query, fragment="").geturl()
 
 
 def phrase(status: int) -> str:
