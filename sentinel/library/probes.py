@@ -5,6 +5,7 @@ from typing import Any
 
 from sentinel.expression import Declaration
 from sentinel.library import pieces, spans
+from sentinel.library.captures import check_captures
 from sentinel.library.declared import Declared, kept
 from sentinel.library.expectations import EXPECTATIONS, read_expectations
 from sentinel.library.fields import Building
@@ -121,6 +122,8 @@ def read_probe(
         scope = _scope(reading, kind, deadline=deadline is not None)
         prober = build(kind, body[name], at / name, Building(scope)) if name in body else None
         expect = read_expectations(body.get("expect"), at / "expect", scope)
+    if prober is not None:
+        _check_prober(prober, at / str(name))
     locations, agree = _locations(body.get("locations"), at / "locations")
     if prober is None:
         return None
@@ -184,6 +187,14 @@ def _check_service(body: Mapping[str, Any], at: At) -> None:
     if known and body["service"] not in known:
         whose = f"a service of `{client}`" if client else "a service of any client"
         (at / "service").unknown(body["service"], sorted(known), whose)
+
+
+def _check_prober(prober: Any, at: At) -> None:
+    """What only the whole prober shows: that it has an address, and what its steps capture."""
+    if getattr(prober, "url", None) == "" and not getattr(prober, "vendor", ""):
+        at.wrong("neither `url:` nor `at:` is given here", "add `url:`", at_key=True)
+    if hasattr(prober, "STEP_NAMES"):
+        check_captures(prober, at)
 
 
 def _scope(reading: Reading, kind: Any, *, deadline: bool) -> Scope:

@@ -228,7 +228,17 @@ def _does(name: str, value: Any, at: At, building: Building) -> Any:
             return WaitChecklist(tuple(value["items"]), value.get("by", ""))
         case _:
             kind = find_kind(at.reading.lookup, "actions", name, at)
-            return None if kind is None else build(kind, value, place, building)
+            return None if kind is None else _acting(kind, value, place, building)
+
+
+def _acting(kind: Any, value: Any, at: At, building: Building) -> Any:
+    """An action, and whether the probe exists that it names."""
+    action = build(kind, value, at, building)
+    key = "id" if kind.KIND == "probe" else "probe"
+    named = getattr(action, key, None)
+    if isinstance(named, str) and named and key in value:
+        (at / key).named("probes", named)
+    return action
 
 
 def _timeout(body: Mapping[str, Any], name: str) -> Seconds:
