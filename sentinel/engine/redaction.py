@@ -19,7 +19,8 @@ from urllib.parse import quote, quote_plus
 
 from sentinel.errors import SecretMissing
 from sentinel.kinds import Secrets
-from sentinel.words import Secret
+from sentinel.monitor.probe import CheckResult, Judged
+from sentinel.words import Outcome, Secret
 
 SHORTEST_SECRET = 4
 """A secret of fewer characters would take out half of every page."""
@@ -87,6 +88,26 @@ class Redactor:
                 return [self.value(each) for each in value]
             case _:
                 return value
+
+
+def clean_result(result: CheckResult, redactor: Redactor) -> CheckResult:
+    """The result without what may not be stored, in its text and in the values it keeps."""
+    if result.outcome is not Outcome.ok:
+        result = dataclasses.replace(result, text=redactor.text(result.text))
+    if not any(type(v) is str for each in result.judged for v in each.actual.values()):
+        return result
+    judged = tuple(
+        Judged(each.source, each.outcome, each.reason, _clean_values(each.actual, redactor))
+        for each in result.judged
+    )
+    return dataclasses.replace(result, judged=judged)
+
+
+def _clean_values(actual: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
+    return {
+        name: redactor.short(value) if type(value) is str else value
+        for name, value in actual.items()
+    }
 
 
 def derived_forms(secret: str) -> frozenset[str]:

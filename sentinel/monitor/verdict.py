@@ -307,6 +307,12 @@ def regular_slot(probe: Probe, *, after: datetime) -> datetime:
     return EPOCH + timedelta(microseconds=(past // every + 1) * every + phase)
 
 
+def first_due_at(probe: Probe, *, now: datetime, within_s: float) -> datetime:
+    """When a probe that was never checked is checked first: not a whole interval from now, but
+    spread over at most `within_s`, so that ten thousand new ones do not start at once."""
+    return now + timedelta(seconds=spread(probe.id) * min(probe.every_s, within_s))
+
+
 def spread(probe: str) -> float:
     """A share from 0 up to 1 that belongs to a probe's id for ever."""
     return zlib.crc32(probe.encode()) / 2**32
