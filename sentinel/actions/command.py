@@ -89,7 +89,9 @@ def refused(declared: Sequence[object], rendered: Sequence[object]) -> str:
         if "\0" in argument or len(argument.encode()) > MAX_ARGUMENT:
             return f"argument {position} holds a NUL byte or is longer than {MAX_ARGUMENT} bytes"
         if outside and argument.startswith("-") and not literal_end:
-            return f"argument {position} begins with `-`: write `--` before it, or refuse such values"
+            return (
+                f"argument {position} begins with `-`: write `--` before it, or refuse such values"
+            )
         literal_end = literal_end or (not outside and argument == "--")
     return ""
 

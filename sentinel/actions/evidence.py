@@ -61,7 +61,9 @@ class Evidence:
         ]
         values = {"kept": kept, "missing": missing}
         if not kept:
-            return Failed("nothing_kept", "; ".join(missing.values()), retryable=True, values=values)
+            return Failed(
+                "nothing_kept", "; ".join(missing.values()), retryable=True, values=values
+            )
         return Done(values, f"kept {len(kept)}", str(kept[0]["sha256"]))
 
 
@@ -85,4 +87,6 @@ async def _fetched(
     if not exchange.status:
         missing["answer"] = exchange.text or str(exchange.reason)
         return
-    found["answer"] = f"{request.head()}\r\n\r\n{exchange.head_text()}\r\n\r\n".encode() + exchange.body
+    found["answer"] = (
+        f"{request.head()}\r\n\r\n{exchange.head_text()}\r\n\r\n".encode() + exchange.body
+    )

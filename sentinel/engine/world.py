@@ -144,9 +144,7 @@ class _Output:
         return self._kept.decode("utf-8", "replace")
 
 
-async def _ended(
-    process: asyncio.subprocess.Process, left_s: float, *outputs: _Output
-) -> bool:
+async def _ended(process: asyncio.subprocess.Process, left_s: float, *outputs: _Output) -> bool:
     """Whether it ended by itself in time. Its children may hold the pipes open a moment longer."""
     for output in outputs:
         output.begin()

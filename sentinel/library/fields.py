@@ -13,6 +13,7 @@ address itself; the reader puts the address of ``site.addresses`` in its place.
 
 import dataclasses
 import enum
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -26,7 +27,7 @@ from sentinel.library.reading import At, Scope
 from sentinel.library.secrets import literal_secret
 from sentinel.library.shape import Schema, meant
 from sentinel.playbook.playbook import Reference
-from sentinel.words import Secret, Seconds
+from sentinel.words import Seconds, Secret
 
 ADDRESS_KEYS = ("url", "base")
 WHOLE_REFERENCE = r"^\$\{[\s\S]+\}$"
@@ -59,7 +60,7 @@ def form(kind: type, *, references: bool) -> Part:
 
 
 def _dataclass(kind: type, *, references: bool) -> Part:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     parts: dict[str, tuple[str, Part]] = {}
     properties: dict[str, Any] = {}
     required: list[str] = []
@@ -93,6 +94,13 @@ def _dataclass(kind: type, *, references: bool) -> Part:
     return Part(schema, convert)
 
 
+def _hints(kind: type) -> Mapping[str, Any]:
+    """The types of the fields alone: class variables may name what is not importable here."""
+    annotations = {declared.name: declared.type for declared in dataclasses.fields(kind)}
+    fields = type("Fields", (), {"__annotations__": annotations})
+    return typing.get_type_hints(fields, globalns=vars(sys.modules[kind.__module__]))
+
+
 def _is_required(declared: "dataclasses.Field[Any]") -> bool:
     missing = dataclasses.MISSING
     return declared.default is missing and declared.default_factory is missing
@@ -120,7 +128,9 @@ def _resolve_address(values: dict[str, Any], at: At, address: str) -> None:
     name = values.get("at")
     if not name:
         if not values.get(address):
-            at.wrong(f"neither `{address}:` nor `at:` is given here", f"add `{address}:`", at_key=True)
+            at.wrong(
+                f"neither `{address}:` nor `at:` is given here", f"add `{address}:`", at_key=True
+            )
             values[address] = ""
         return
     if values.get(address):

@@ -98,6 +98,9 @@ class Http:
         default="",
         examples=["https://shop.acme.example/"],
     )
+    at: str = key(
+        "Instead of `url`: one of the site's addresses, by name.", default="", examples=["shop"]
+    )
     path: tuple[str, ...] = key(
         "Pieces appended to the URL's path, each encoded; an empty last piece makes a trailing "
         "slash.",

@@ -2,7 +2,6 @@
 
 import sys
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -17,8 +16,8 @@ from tests.children import wait_for
 from tests.conftest import ROOT, Start
 from tests.examples import walk
 from tests.examples.customer import Customer
+from tests.examples.feeds import items, standing_still
 
-GOOGLE = "{http://base.google.com/ns/1.0}"
 FEED_EVERY_S = 0.1
 
 
@@ -59,23 +58,15 @@ def broken(shop: Customer) -> Callable[..., Customer]:
     return break_it
 
 
-def items(shop: Customer) -> dict[str, dict[str, str]]:
-    """The feed as mappings by product id."""
-    root = ET.fromstring(shop.get("/feed/google.xml").body)
-    rows = [
-        {part.tag.removeprefix(GOOGLE): part.text or "" for part in item}
-        for item in root.iter("item")
-    ]
-    return {row["id"]: row for row in rows}
-
-
 def test_a_customer_finds_every_page(shop: Customer) -> None:
     walk.walk_the_pages(shop)
 
 
-def test_a_customer_buys_a_mug(shop: Customer) -> None:
+def test_a_customer_buys_a_mug_and_the_vendor_is_paid(shop: Customer, vendor: Customer) -> None:
     first = int(walk.walk_a_purchase(shop))
 
+    charge = vendor.get("/payments/v1/charges").json()["charges"][-1]
+    assert (True, "captured") == (charge["test"], charge["status"])
     assert first + 1 == int(walk.walk_a_purchase(Customer(shop.address)))
 
 
@@ -117,7 +108,7 @@ def test_a_sale_takes_stock_and_a_test_order_does_not(
     broken: Callable[..., Customer], email: str, taken: int
 ) -> None:
     shop = broken(late_feed=True)
-    wait_for(_standing_still(shop), what="the writer stands still")
+    wait_for(standing_still(shop, 4 * FEED_EVERY_S), what="the writer stands still")
     before = int(items(shop)["MUG-1"]["custom_label_0"].removeprefix("stock-"))
 
     shop.put_in_basket()
@@ -148,27 +139,12 @@ def test_the_feed_is_written_anew_with_fresh_content(shop: Customer) -> None:
 
 def test_a_reader_may_ask_whether_the_feed_changed(broken: Callable[..., Customer]) -> None:
     shop = broken(late_feed=True)
-    wait_for(_standing_still(shop), what="the writer stands still")
+    wait_for(standing_still(shop, 4 * FEED_EVERY_S), what="the writer stands still")
     tag = shop.get("/feed/google.xml").headers["etag"]
 
     again = shop.get("/feed/google.xml", {"If-None-Match": tag})
 
     assert (again.status, again.body) == (304, b"")
-
-
-def _standing_still(shop: Customer) -> Callable[[], bool]:
-    """True once the feed was the same for several writings' time."""
-    since = time.monotonic()
-    last = ""
-
-    def still() -> bool:
-        nonlocal since, last
-        tag = shop.get("/feed/google.xml").headers["etag"]
-        if tag != last:
-            since, last = time.monotonic(), tag
-        return time.monotonic() - since > 4 * FEED_EVERY_S
-
-    return still
 
 
 def test_the_nightly_job_tells_who_watches_it(start: Start) -> None:
@@ -249,7 +225,7 @@ def test_a_late_feed_stands_still_and_runs_again_when_mended(
 ) -> None:
     shop = broken(late_feed=True)
 
-    wait_for(_standing_still(shop), what="the writer stands still")
+    wait_for(standing_still(shop, 4 * FEED_EVERY_S), what="the writer stands still")
     stopped = items(shop)
     broken()
     wait_for(lambda: items(shop) != stopped, what="the writer runs again")
