@@ -84,10 +84,14 @@ class Module:
                 if node.level:
                     here = ["sentinel", *self.within.removesuffix(".py").split("/")]
                     name = ".".join([*here[: -node.level], *([name] if name else [])])
-                if name == "sentinel":
-                    yield from ((f"sentinel.{alias.name}", node) for alias in node.names)
-                else:
-                    yield name, node
+                yield from ((_whole_name(name, alias.name), node) for alias in node.names)
+
+
+def _whole_name(name: str, imported: str) -> str:
+    """``sentinel.probers.http`` for ``from sentinel.probers import http``, else the module's name."""
+    inner = ROOT.joinpath(*name.split("."), imported)
+    is_module = inner.with_suffix(".py").exists() or (inner / "__init__.py").exists()
+    return f"{name}.{imported}" if name.startswith("sentinel") and is_module else name
 
 
 @cache
