@@ -38,9 +38,7 @@ def _captures_named(value: Any) -> Iterator[str]:
             if root == "capture" and below:
                 yield below.partition(".")[0]
     elif isinstance(value, Reference | Expectation):
-        yield from _captures_named(
-            value.expression if isinstance(value, Reference) else value.that
-        )
+        yield from _captures_named(value.expression if isinstance(value, Reference) else value.that)
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from _captures_named(each)

@@ -11,6 +11,7 @@ from sentinel.library.fields import Building
 from sentinel.library.kinded import build, find_kind, kind_properties, only_kind
 from sentinel.library.reading import OUTSIDE, At, Lookup, Scope
 from sentinel.library.shape import Schema
+from sentinel.library.templates import check_template
 from sentinel.playbook.context import NAMES
 from sentinel.playbook.playbook import (
     OnFailure,
@@ -221,6 +222,7 @@ def _does(name: str, value: Any, at: At, building: Building) -> Any:
             return WaitHealthy(value["probe"], value.get("ok", 2))
         case "approval":
             (place / "by").reference(value["by"], *BY)
+            check_template(value.get("text", ""), place / "text")
             return WaitApproval(value["by"], value.get("text", ""))
         case "checklist":
             if "by" in value:
@@ -234,6 +236,8 @@ def _does(name: str, value: Any, at: At, building: Building) -> Any:
 def _acting(kind: Any, value: Any, at: At, building: Building) -> Any:
     """An action, and whether the probe exists that it names."""
     action = build(kind, value, at, building)
+    if isinstance(getattr(action, "text", None), str):
+        check_template(action.text, at / "text")
     key = "id" if kind.KIND == "probe" else "probe"
     named = getattr(action, key, None)
     if isinstance(named, str) and named and key in value:
