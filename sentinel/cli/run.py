@@ -18,7 +18,8 @@ from typing import Any
 import click
 import uvicorn
 
-from sentinel.cli.output import EXIT_FAILED, EXIT_FINDINGS, addresses_of
+from sentinel.cli.arguments import addresses_of
+from sentinel.cli.output import Exit
 from sentinel.engine.node import Node, Settings, read_workspace
 from sentinel.engine.secrets import LiveSecrets
 from sentinel.engine.wallclock import WallClock
@@ -183,7 +184,7 @@ def run(
         asyncio.run(_run(settings, store or str(data / "sentinel.db"), address))
     except DocumentsRefused as refused:
         click.echo(str(refused), err=True)
-        sys.exit(EXIT_FINDINGS)
+        sys.exit(Exit.findings)
     except (Failure, ExtraMissing, OSError) as failure:
         click.echo(f"sentinel: {failure}", err=True)
-        sys.exit(EXIT_FAILED)
+        sys.exit(Exit.refused)
