@@ -58,8 +58,9 @@ class Runner:
         """Go on from what was stored. Raises ValueError or KeyError for what this code never wrote."""
         self.state = VerdictState.from_json(row.state)
         self.pings = pings_from_json(row.state.get("pings", ()))
-        self.kept = row.kept
-        self.kept_at = row.kept_at
+        if row.state.get("kind") == self.probe.kind:
+            self.kept = row.kept
+            self.kept_at = row.kept_at
         self.row_at = row.slot_at
 
     def memory(self) -> Memory:
@@ -80,7 +81,7 @@ class Runner:
         """Its state as it is to be stored now."""
         slot_at = self.state.slot_at or EPOCH
         self.row_at = slot_at if slot_at > self.row_at else self.row_at + _LATER
-        state = self.state.to_json()
+        state = {**self.state.to_json(), "kind": self.probe.kind}
         if self.pings:
             state["pings"] = pings_to_json(self.pings)
         return ProbeState(self.probe.id, location, self.row_at, state, self.kept, self.kept_at)

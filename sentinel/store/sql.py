@@ -21,6 +21,10 @@ class Unreachable(Exception):
     """The database refuses or is away: disk full, I/O error, locked, connection lost."""
 
 
+class ConnectionLost(Unreachable):
+    """The connection broke; another one may be had at once."""
+
+
 class StoreDamaged(Failure):
     """A released migration in the store differs from the one in this code."""
 

@@ -92,7 +92,7 @@ def _text(reason: Reason, text: str, request: Request) -> str:
         case Reason.body_too_large:
             return f"the body is larger than {request.body_limit} bytes"
         case Reason.headers_too_large:
-            return "the response head is larger than 64 KiB or 200 lines"
+            return f"the response head is too large: {text}"
         case _:
             return text
 

@@ -122,7 +122,7 @@ def of_curl(code: int, *, system_error: int, resolved: bool, connected: bool, te
             return (
                 Reason.tls_failed
             )  # TLS 1.3 refuses a client after the client's handshake is done
-        case pycurl.E_RECV_ERROR if "Too large response headers" in text:
+        case pycurl.E_RECV_ERROR if "response headers" in text:
             return Reason.headers_too_large
         case _:
             return _BY_CODE.get(code, Reason.client_failed)
