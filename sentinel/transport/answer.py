@@ -35,7 +35,7 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
         verified=_verified(code, request, phases) if secure else None,
         tls_version=version,
         tls_cipher=cipher,
-        size_bytes=int(info(pycurl.SIZE_DOWNLOAD)),
+        size_bytes=info(pycurl.SIZE_DOWNLOAD_T),
         pems=handle.pems() if secure else (),
     )
 
@@ -92,7 +92,7 @@ def _text(reason: Reason, text: str, request: Request) -> str:
         case Reason.body_too_large:
             return f"the body is larger than {request.body_limit} bytes"
         case Reason.headers_too_large:
-            return "the response head is larger than 64 KiB or 200 lines"
+            return f"the response head is too large: {text}"
         case _:
             return text
 
