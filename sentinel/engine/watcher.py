@@ -144,11 +144,6 @@ class Watcher:
             self._put(runner, soon)
         return True
 
-    def failing(self) -> list[str]:
-        """What fires here now, from memory: a probe's id and reason each, in order of id."""
-        firing = [runner for runner in self._runners.values() if runner.state.fires]
-        return sorted(f"{runner.probe.id}: {runner.state.reason}" for runner in firing)
-
     async def check_now(self, probe: str) -> tuple[Observation, CheckResult]:
         """Check a probe now, outside its slots: for people, playbook steps and waits. It waits for
         a check of the probe that is in flight, and changes neither verdict, metrics nor store.

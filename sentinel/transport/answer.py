@@ -35,7 +35,7 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
         verified=_verified(code, request, phases) if secure else None,
         tls_version=version,
         tls_cipher=cipher,
-        size_bytes=int(info(pycurl.SIZE_DOWNLOAD)),
+        size_bytes=info(pycurl.SIZE_DOWNLOAD_T),
         pems=handle.pems() if secure else (),
     )
 
