@@ -99,14 +99,15 @@ def fetched(
     path: str = "/",
     seconds: float = 5.0,
     tls: ssl.SSLContext | None = None,
+    scheme: str = "",
     **how: Any,
 ) -> Exchange:
-    """What `Transport.fetch` says of a server that follows `script`."""
+    """What `Transport.fetch` says of a server on localhost that follows `script`."""
 
     async def main() -> Exchange:
         async with serving(script, tls) as port, Transport() as transport:
-            scheme, host = ("https", how.pop("host", "localhost")) if tls else ("http", "127.0.0.1")
-            request = Request(f"{scheme}://{host}:{port}{path}", **how)
+            spoken = scheme or ("https" if tls else "http")
+            request = Request(f"{spoken}://localhost:{port}{path}", ip="4", **how)
             return await transport.fetch(request, transport.now() + seconds)
 
     return asyncio.run(main())
