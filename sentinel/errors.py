@@ -52,10 +52,15 @@ class JournalUnavailable(Failure):
 
 
 class Outdated(Failure):
-    """The streams locked are not those the decision needs now. Nothing was written."""
+    """The streams locked are not those the decision needs now; `streams` are missing ones, where
+    known. Nothing was written."""
 
     reason = FailureReason.OUTDATED
     retryable = True
+
+    def __init__(self, text: str, *, streams: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.streams = tuple(streams)
 
 
 class LeaseLost(Failure):

@@ -94,9 +94,7 @@ def free_port() -> Callable[[], int]:
 Start = Callable[..., children.Child]
 
 
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts a program that prints one JSON line when it is ready, and stops it after the test."""
+def _starting() -> Iterator[Start]:
     started: list[children.Child] = []
 
     def begin(argv: Sequence[str | Path], *, ready_s: float = 15.0, **how: Any) -> children.Child:
@@ -107,6 +105,18 @@ def start() -> Iterator[Start]:
     yield begin
     for child in reversed(started):
         child.stop()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a program that prints one JSON line when it is ready, and stops it after the test."""
+    yield from _starting()
+
+
+@pytest.fixture(scope="module")
+def start_once() -> Iterator[Start]:
+    """The same, for all tests of a module."""
+    yield from _starting()
 
 
 @pytest.fixture

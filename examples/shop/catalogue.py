@@ -70,7 +70,7 @@ _SHELVES = {
 
 
 def _stocked() -> tuple[Product, ...]:
-    products = []
+    products: list[Product] = []
     for (category, prefix), shelf in _SHELVES.items():
         for place, (title, price, description) in enumerate(shelf, 1):
             number = len(products) + 1

@@ -97,8 +97,8 @@ class MailServer:
 
     def mails(self) -> list[Mail]:
         """What was delivered so far, oldest first."""
-        names = sorted(self.folder.joinpath("new").iterdir())
-        return [_mail(name) for name in names]
+        files = sorted(self.folder.joinpath("new").iterdir(), key=_arrived)
+        return [_mail(file) for file in files]
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         """aiosmtpd's hook for a mail that arrived whole; gives the reply."""
@@ -113,6 +113,10 @@ class MailServer:
         if self._delivered is not None:
             self._delivered(_mail(self.folder / "new" / name))
         return "250 OK: delivered"
+
+
+def _arrived(file: Path) -> tuple[int, str]:
+    return file.stat().st_mtime_ns, file.name
 
 
 def _mail(file: Path) -> Mail:

@@ -1,15 +1,15 @@
 """The pages a customer walks through, from the shelf to the order."""
 
+import hashlib
 import json
 import re
-import secrets
 import time
 
 from starlette.responses import Response
 
-from examples.shop.catalogue import BRAND, CURRENCY, Product
 from examples.shop.database import MOST_OF_ONE
 from examples.shop.payment import PaymentFailed, charge
+from examples.shop.structured import structured_data
 from examples.shop.visit import Visit, go
 
 PAGE_SIZE = 20
@@ -57,30 +57,8 @@ def product(visit: Visit) -> Response:
         return missing(visit)
     if visit.piece["page"] != found.page:
         return go(f"/catalogue/{found.page}/")
-    facts = _structured(found, visit.shop.address)
+    facts = structured_data(found, visit.shop.address)
     return visit.show("product.html", product=found, structured=facts)
-
-
-def _structured(product: Product, address: str) -> str:
-    """The product as JSON-LD, safe inside a script element."""
-    stocked = "InStock" if product.stock > 0 else "OutOfStock"
-    facts = {
-        "@context": "https://schema.org",
-        "@type": "Product",
-        "sku": product.sku,
-        "name": product.title,
-        "description": product.description,
-        "image": f"{address}/pictures/{product.sku}.png",
-        "brand": {"@type": "Brand", "name": BRAND},
-        "offers": {
-            "@type": "Offer",
-            "url": f"{address}/catalogue/{product.page}/",
-            "price": f"{product.price:.2f}",
-            "priceCurrency": CURRENCY,
-            "availability": f"https://schema.org/{stocked}",
-        },
-    }
-    return json.dumps(facts).replace("<", "\\u003c")
 
 
 def missing(visit: Visit) -> Response:
@@ -168,11 +146,22 @@ def _order(visit: Visit) -> Response:
     paid = "unpaid"
     if visit.shop.vendor and total:
         try:
-            paid = charge(visit.shop.vendor, total, key=secrets.token_hex(12), test=test)
+            paid = charge(visit.shop.vendor, total, key=_payment_key(visit), test=test)
         except PaymentFailed:
             return _preview(visit, "Your payment failed. Nothing was charged; please try again.")
     visit.database.place_order(visit.session, charge=paid, test=test, now=time.time())
     return go("/checkout/thank-you/")
+
+
+def _payment_key(visit: Visit) -> str:
+    """The same for each try to pay this basket, so that a lost answer never charges twice."""
+    lines = [
+        (line.product.number, line.quantity, str(line.product.price))
+        for line in visit.database.basket(visit.session)
+    ]
+    before = visit.database.checkout(visit.session).last_order
+    what = json.dumps([visit.session, before, lines])
+    return hashlib.sha256(what.encode()).hexdigest()[:32]
 
 
 def thank_you(visit: Visit) -> Response:

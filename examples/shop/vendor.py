@@ -29,6 +29,7 @@ from examples.shop.serving import address_of, end_with_parent, listening, say, s
 DEGRADED_ANSWER_S = 1.5
 DEGRADED_FAILS_ONE_OF = 3
 MOST_CHARGES = 10_000
+MOST_SHOWN = 100
 MOST_BODY_BYTES = 16_384
 
 
@@ -159,6 +160,10 @@ def application(vendor: Vendor, address: str, ready: Callable[[], None]) -> Star
         await vendor.answer_as_it_is()
         return JSONResponse(vendor.find(request.path_params["charge"]))
 
+    async def newest(request: Request) -> Response:
+        await vendor.answer_as_it_is()
+        return JSONResponse({"charges": list(vendor.charges.values())[-MOST_SHOWN:]})
+
     async def status(request: Request) -> Response:
         state = State.operational if vendor.silent else vendor.state
         page = statuspage.page(request.path_params["part"], state, vendor.changed_at, address)
@@ -178,6 +183,7 @@ def application(vendor: Vendor, address: str, ready: Callable[[], None]) -> Star
     routes = [
         Route("/payments/v1/ping", _api(ping)),
         Route("/payments/v1/charge", _api(charge), methods=["POST"]),
+        Route("/payments/v1/charges", _api(newest)),
         Route("/payments/v1/charges/{charge}", _api(show)),
         Route("/status/api/v2/{part:path}.json", _api(status)),
         Route("/faults", _api(faults), methods=["GET", "POST"]),

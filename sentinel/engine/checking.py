@@ -103,16 +103,12 @@ async def observe(probe: Probe, world: ProbeWorld) -> Observation:
         log.warning("a prober failed", extra={"probe": probe.id, "reason": failure.reason.value})
         return _unknown(failure.reason.value, str(failure))
     except Exception as error:
-        log.exception(
-            "a prober raised", extra={"probe": probe.id, "at": started_at.isoformat()}
-        )
+        log.exception("a prober raised", extra={"probe": probe.id, "at": started_at.isoformat()})
         return _unknown(FailureReason.INTERNAL.value, f"the prober raised {type(error).__name__}")
 
 
 def _unknown(reason: str, text: str) -> Observation:
-    return Observation(
-        values={}, duration_s=0.0, reason=reason, text=text, outcome=Outcome.unknown
-    )
+    return Observation(values={}, duration_s=0.0, reason=reason, text=text, outcome=Outcome.unknown)
 
 
 def _worth_trying(probe: Probe, result: CheckResult) -> bool:

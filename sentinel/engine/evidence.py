@@ -59,8 +59,18 @@ class _Good:
 class EvidenceKeeper:
     """Decides for one location. Memory: a few hundred bytes a probe, and `MOST_HELD_BYTES`."""
 
-    def __init__(self, redactor: Redactor, *, on_dropped: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        redactor: Redactor,
+        *,
+        on_dropped: Callable[[], None],
+        hour_bytes: int = MOST_BYTES_AN_HOUR,
+        held_bytes: int = MOST_HELD_BYTES,
+    ) -> None:
+        """`on_dropped` is told of each that the hour's allowance does not allow."""
         self._redactor = redactor
+        self._most_an_hour = hour_bytes
+        self._most_held = held_bytes
         self._on_dropped = on_dropped
         self._cases: dict[str, _Case] = {}
         self._good: dict[str, _Good] = {}
@@ -113,7 +123,7 @@ class EvidenceKeeper:
         size = len(seen.body) + len(seen.request) + len(seen.response) + 2048
         self._held[result.probe] = (observation, result, size)
         self._held_bytes += size
-        while self._held_bytes > MOST_HELD_BYTES:
+        while self._held_bytes > self._most_held:
             self._let_go(next(iter(self._held)))
 
     def _let_go(self, probe: str) -> None:
@@ -130,7 +140,7 @@ class EvidenceKeeper:
         content = canonical(shown)
         while self._hour and now - self._hour[0][0] >= HOUR:
             self._hour_bytes -= self._hour.popleft()[1]
-        if self._hour_bytes + len(content) > MOST_BYTES_AN_HOUR:
+        if self._hour_bytes + len(content) > self._most_an_hour:
             self._on_dropped()
             return None
         self._hour.append((now, len(content)))
@@ -178,7 +188,9 @@ def _facts(seen: Evidence, redactor: Redactor) -> Any:
 
 def _differences(good: _Good, observation: Observation, result: CheckResult) -> dict[str, Any]:
     """What differs from the last good check: name to ``[good, now]``, at most 100 names."""
-    before = dict(_flat({"address": good.address, "facts": good.facts, "values": _read(good.result)}))
+    before = dict(
+        _flat({"address": good.address, "facts": good.facts, "values": _read(good.result)})
+    )
     after = dict(
         _flat(
             {

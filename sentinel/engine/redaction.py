@@ -19,7 +19,8 @@ from urllib.parse import quote, quote_plus
 
 from sentinel.errors import SecretMissing
 from sentinel.kinds import Secrets
-from sentinel.words import Secret
+from sentinel.monitor.probe import CheckResult, Judged
+from sentinel.words import Outcome, Secret
 
 SHORTEST_SECRET = 4
 """A secret of fewer characters would take out half of every page."""
@@ -51,11 +52,20 @@ class Redactor:
     """Takes out of text what may not be stored; knows this site's secrets by value."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in derived_forms(secret)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._forms: frozenset[str] = frozenset()
+        self._secrets: re.Pattern[str] | None = None
         self.short = lru_cache(maxsize=4096)(self.text)
         """`text`, remembered: for the short values that results keep, which seldom change."""
+        self.know(secrets)
+
+    def know(self, secrets: Iterable[str]) -> None:
+        """Take these out too from now on. What was once a secret stays one."""
+        forms = self._forms.union(*(derived_forms(secret) for secret in secrets))
+        if forms != self._forms:
+            self._forms = forms
+            longest_first = sorted(forms, key=lambda form: (-len(form), form))
+            self._secrets = re.compile("|".join(map(re.escape, longest_first)))
+            self.short.cache_clear()
 
     def text(self, text: str) -> str:
         """The text without what may not be stored. Text that holds none comes back as it was."""
@@ -87,6 +97,26 @@ class Redactor:
                 return [self.value(each) for each in value]
             case _:
                 return value
+
+
+def clean_result(result: CheckResult, redactor: Redactor) -> CheckResult:
+    """The result without what may not be stored, in its text and in the values it keeps."""
+    if result.outcome is not Outcome.ok:
+        result = dataclasses.replace(result, text=redactor.text(result.text))
+    if not any(type(v) is str for each in result.judged for v in each.actual.values()):
+        return result
+    judged = tuple(
+        Judged(each.source, each.outcome, each.reason, _clean_values(each.actual, redactor))
+        for each in result.judged
+    )
+    return dataclasses.replace(result, judged=judged)
+
+
+def _clean_values(actual: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:
+    return {
+        name: redactor.short(value) if type(value) is str else value
+        for name, value in actual.items()
+    }
 
 
 def derived_forms(secret: str) -> frozenset[str]:

@@ -13,6 +13,7 @@ finds it again when a problem needs it, which costs nothing for good files.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
@@ -21,6 +22,7 @@ from typing import Any
 import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
+from sentinel.library.places import Path
 from sentinel.library.quoting import EXPRESSION_KEYS, expression_at, expression_on
 from sentinel.words import Place
 
@@ -65,12 +67,12 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Document:
     """A file that YAML could read. `values` are its top-level mapping as plain values, `places`
-    where its keys on the second level stand: ``("probes", "shop")``."""
+    where each document's id stands, ``("probes", "shop")``, and each step of a playbook."""
 
     path: str
     text: str
     values: dict[str, Any]
-    places: dict[tuple[str, str], Place]
+    places: Mapping[Path, Place]
 
 
 def too_large(path: str, size_bytes: int) -> Problem:
@@ -181,7 +183,7 @@ class _Builder:
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.problems: list[Problem] = []
-        self.places: dict[tuple[str, str], Place] = {}
+        self.places: dict[Path, Place] = {}
         self._text = text
         self._frames: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int] | None] = {}
@@ -210,9 +212,11 @@ class _Builder:
         return self._result
 
     def _problem(self, event: Any, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(self._place(event), message, hint))
+
+    def _place(self, event: Any) -> Place:
         mark = event.start_mark
-        place = Place(self.path, mark.line + 1, mark.column + 1)
-        self.problems.append(Problem(place, message, hint))
+        return Place(self.path, mark.line + 1, mark.column + 1)
 
     def _document(self, event: Any) -> None:
         self._documents += 1
@@ -250,9 +254,7 @@ class _Builder:
                 event, "merge keys are not part of YAML 1.2", "put shared keys under `defaults:`"
             )
         elif len(self._frames) == 2 and self._frames[0].mapping:
-            mark = event.start_mark
-            kind = self._frames[0].key or ""
-            self.places[kind, name] = Place(self.path, mark.line + 1, mark.column + 1)
+            self.places[self._frames[0].key or "", name] = self._place(event)
         frame.key = name
         frame.keyed = True
 
@@ -276,7 +278,14 @@ class _Builder:
             raise _Stop
         if event.anchor:
             self._anchors[event.anchor] = None
+        if parent is not None and len(self._frames) == 4 and not parent.mapping:
+            self._step(event, parent)
         self._frames.append(_Frame(container, event.anchor))
+
+    def _step(self, event: Any, parent: _Frame) -> None:
+        kind, name, part = (frame.key or "" for frame in self._frames[:3])
+        if kind == "playbooks":
+            self.places[kind, name, part, len(parent.container)] = self._place(event)
 
     def _end(self, event: Any) -> None:
         frame = self._frames.pop()

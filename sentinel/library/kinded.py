@@ -4,6 +4,7 @@ No ``oneOf`` in any schema: every kind's key is an optional property, and the re
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sentinel.errors import ExtraMissing
@@ -29,7 +30,7 @@ def kind_properties(
             kind = lookup.find(family, name)
         except ExtraMissing:
             continue  # said where a document uses it
-        properties[name] = form(kind, references=references).schema  # type: ignore[arg-type]
+        properties[name] = form(kind, lookup, references=references).schema
     return properties
 
 
@@ -42,20 +43,23 @@ def only_kind(body: Body, known: Sequence[str], at: At, what: str) -> str | None
         names = " and ".join(f"`{each}`" for each in given)
         at.wrong(f"{what} has exactly one kind, not {names}", "make two of it", at_key=True)
     else:
-        unknown = [key for key in body if meant(key, known).startswith("did")]
-        hint = meant(unknown[0] if unknown else "", known)
-        at.wrong(f"{what} needs one key that names its kind", hint, at_key=True)
+        mistyped = any(meant(key, known).startswith("did") for key in body)
+        if not mistyped:  # that one has been said with the unknown key
+            at.wrong(f"{what} needs one key that names its kind", meant("", known), at_key=True)
     return None
 
 
-def build(
-    lookup: Lookup, family: Family, name: str, value: Any, at: At, building: Building
-) -> Any:
-    """The kind's value from its checked mapping; None, and said, when it cannot be made."""
+def find_kind(lookup: Lookup, family: Family, name: str, at: At) -> Any:
+    """The kind's class; None, and said at its key, when its package is not installed."""
     try:
-        kind = lookup.find(family, name)
+        return lookup.find(family, name)
     except ExtraMissing as missing:
-        at.wrong(str(missing), at_key=True)
+        (at / name).wrong(str(missing), at_key=True)
         return None
+
+
+def build(kind: Any, value: Any, at: At, building: Building) -> Any:
+    """The kind's value from its checked mapping; None, and said, when it cannot be made."""
     references = building.references is not None
-    return form(kind, references=references).convert(value, at, building)  # type: ignore[arg-type]
+    building = replace(building, step_names=getattr(kind, "STEP_NAMES", {}))
+    return form(kind, at.reading.lookup, references=references).convert(value, at, building)

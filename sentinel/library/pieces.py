@@ -4,6 +4,7 @@ from typing import Any
 
 from sentinel.library import spans
 from sentinel.library.reading import REFERENCE
+from sentinel.library.shape import Schema
 from sentinel.words import Severity
 
 Piece = dict[str, Any]
@@ -99,6 +100,11 @@ def wall(description: str, *examples: str) -> Piece:
     return _patterned(spans.WALL, wrong, description, examples or ("2026-01-05 09:00",))
 
 
+def clock(description: str, *examples: str) -> Piece:
+    wrong = 'not a time of day, write it like "08:00"'
+    return _patterned(spans.CLOCK, wrong, description, examples)
+
+
 def url(description: str, *examples: str) -> Piece:
     wrong = "not an address, begin it with https:// or http://"
     return _patterned(r"^https?://[^\s]+$", wrong, description, examples)
@@ -112,11 +118,11 @@ def severity(description: str) -> Piece:
     return one_of(description, *(each.name for each in sorted(Severity, reverse=True)))
 
 
-def listed(item: Piece, description: str, **more: Any) -> Piece:
+def listed(item: Schema, description: str, **more: Any) -> Piece:
     return {"type": "array", "items": item, "description": description, **more}
 
 
-def mapped(value: Piece, description: str, **more: Any) -> Piece:
+def mapped(value: Schema, description: str, **more: Any) -> Piece:
     """A mapping of any keys."""
     return {"type": "object", "additionalProperties": value, "description": description, **more}
 

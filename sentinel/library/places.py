@@ -6,6 +6,7 @@ alias, or to a value that is not there, is answered with its nearest ancestor.
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +52,9 @@ def locate(text: str, wanted: Collection[Path]) -> Mapping[Path, Spot]:
     """The spot of every wanted path. Of a text that breaks off, what stood before the break."""
     asked = {path[:length] for path in wanted for length in range(len(path) + 1)}
     found: dict[Path, Spot] = {}
-    try:
+    # Where a text breaks off is a problem of its own, noted when the file was read.
+    with suppress(yaml.YAMLError):
         _search(text, asked, found)
-    except yaml.YAMLError:
-        pass  # the break is a problem of its own, noted when the file was read
     top = Spot(0, 0, 0, 0)
     return {path: _nearest(path, found) or top for path in wanted}
 

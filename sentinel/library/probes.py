@@ -3,41 +3,29 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sentinel.library import names, pieces, spans
+from sentinel.expression import Declaration
+from sentinel.library import pieces, spans
+from sentinel.library.captures import check_captures
 from sentinel.library.declared import Declared, kept
+from sentinel.library.expectations import EXPECTATIONS, read_expectations
 from sentinel.library.fields import Building
-from sentinel.library.kinded import build, kind_properties, only_kind
-from sentinel.library.reading import At, Lookup, Reading, Scope
+from sentinel.library.kinded import build, find_kind, kind_properties, only_kind
+from sentinel.library.reading import OUTSIDE, At, Lookup, Reading, Scope
 from sentinel.library.shape import Schema
-from sentinel.localtime import cron_after
+from sentinel.localtime import check_cron
 from sentinel.monitor.probe import Confirm, Deadline, Expectation, Probe, Retry
-from sentinel.words import Outcome, Seconds, Severity
+from sentinel.words import Seconds, Severity
 
 EVERY_S = Seconds(60.0)
 TIMEOUT_S = Seconds(10.0)
 RECHECK_S = Seconds(10.0)
+DEADLINE_NAMES: Declaration = {"overdue": "bool", "late_s": "double"}
+"""What the expectations of a probe with a ``deadline:`` may name besides."""
 LEAST_EVERY_S = Seconds(1.0)
 OWN_LABELS = frozenset(
     {"alertname", "probe", "kind", "client", "service", "vendor", "location", "reason", "severity"}
 )
 """Labels that Sentinel gives or withholds itself."""
-
-EXPECTATION: pieces.Piece = {
-    "type": ["string", "object"],
-    "minLength": 1,
-    "maxLength": 4096,
-    "x-expression": True,
-    "description": "A condition that must hold (CEL, in single quotes), alone or with what it means"
-    " when it does not",
-    "examples": ["status == 200", {"that": "timing.total_s < 1.5", "else": "warn"}],
-    "properties": {
-        "that": pieces.expression("The condition that must hold", "timing.total_s < 1.5"),
-        "else": pieces.one_of("What the check comes to when it does not hold", "failed", "warn"),
-        "reason": pieces.local_identifier("A stable code for why", "slow"),
-    },
-    "required": ["that"],
-    "additionalProperties": False,
-}
 
 CONFIRM = pieces.entry(
     {
@@ -50,7 +38,9 @@ CONFIRM = pieces.entry(
             "description": "Failed checks that it takes to fire: 2 in a row, or 3 of 5",
             "examples": [2, "3 of 5"],
         },
-        "up": pieces.whole("Good checks in a row that it takes to recover", 2, minimum=1, maximum=20),
+        "up": pieces.whole(
+            "Good checks in a row that it takes to recover", 2, minimum=1, maximum=20
+        ),
         "every": pieces.span("How fast to look again while pending or recovering", "5s"),
     },
     "How many checks it takes to believe",
@@ -78,7 +68,7 @@ SHARED: Mapping[str, Schema] = {
     "labels": pieces.mapped({"type": "string"}, "Further labels of its alerts"),
     "every": pieces.span("How often to check", "30s", "10m"),
     "timeout": pieces.span("How long a check may take, at most `every`", "10s"),
-    "expect": pieces.listed(EXPECTATION, "What must hold", maxItems=100),
+    "expect": EXPECTATIONS,
     "retry": pieces.entry(
         {
             "times": pieces.whole("Further attempts", 1, minimum=0, maximum=5),
@@ -95,7 +85,9 @@ SHARED: Mapping[str, Schema] = {
     "locations": pieces.entry(
         {
             "from": pieces.listed(
-                pieces.identifier("One of `locations:`", "eu"), "Where it is checked from", minItems=1
+                pieces.identifier("One of `locations:`", "eu"),
+                "Where it is checked from",
+                minItems=1,
             ),
             "agree": pieces.whole("How many of them must agree", 2, minimum=1),
         },
@@ -112,7 +104,9 @@ def schema(lookup: Lookup, used: Collection[str] | None = None) -> Schema:
     return pieces.entry({**SHARED, **kinds}, "A declared thing to watch")
 
 
-def read_probe(declared: Declared, calendars: Mapping[str, frozenset[str]], digest: str) -> Probe | None:
+def read_probe(
+    declared: Declared, calendars: Mapping[str, frozenset[str]], digest: str
+) -> Probe | None:
     """The probe; None, and said, when something it cannot be without is wrong."""
     at, body, reading = declared.at, declared.sound, declared.at.reading
     name = only_kind(declared.body, reading.lookup.names("probers"), at, "a probe")
@@ -121,11 +115,15 @@ def read_probe(declared: Declared, calendars: Mapping[str, frozenset[str]], dige
     timeout_s = _span(body, "timeout", min(TIMEOUT_S, every_s))
     _check_times(every_s, timeout_s, at)
     _check_belongings(body, at)
-    prober = None
+    kind = find_kind(reading.lookup, "probers", name, at) if name else None
+    prober: Any = None
     expect: tuple[Expectation, ...] = ()
-    if name is not None and name in body:
-        prober = build(reading.lookup, "probers", name, body[name], at / name, _building(reading, name))
-        expect = _expect(body.get("expect"), at / "expect", _scope(reading, name, deadline is not None))
+    if name is not None and kind is not None:
+        scope = _scope(reading, kind, deadline=deadline is not None)
+        prober = build(kind, body[name], at / name, Building(scope)) if name in body else None
+        expect = read_expectations(body.get("expect"), at / "expect", scope)
+    if prober is not None:
+        _check_prober(prober, at / str(name))
     locations, agree = _locations(body.get("locations"), at / "locations")
     if prober is None:
         return None
@@ -169,6 +167,8 @@ def _check_belongings(body: Mapping[str, Any], at: At) -> None:
     for key, kind in (("client", "clients"), ("vendor", "vendors")):
         if key in body:
             (at / key).named(kind, body[key])
+    if "service" in body:
+        _check_service(body, at)
     for index, each in kept(body.get("depends_on")):
         (at / "depends_on" / index).named("probes", each)
     for label in body.get("labels", {}):
@@ -178,31 +178,33 @@ def _check_belongings(body: Mapping[str, Any], at: At) -> None:
             )
 
 
-def _scope(reading: Reading, kind: str, deadline: bool) -> Scope:
+def _check_service(body: Mapping[str, Any], at: At) -> None:
+    """A service is one of its client's; without a client, one of anybody's; free where no client
+    declares any."""
+    services = at.reading.services
+    client = body.get("client")
+    known = services.get(client, frozenset()) if client else frozenset().union(*services.values())
+    if known and body["service"] not in known:
+        whose = f"a service of `{client}`" if client else "a service of any client"
+        (at / "service").unknown(body["service"], sorted(known), whose)
+
+
+def _check_prober(prober: Any, at: At) -> None:
+    """What only the whole prober shows: that it has an address, and what its steps capture."""
+    if getattr(prober, "url", None) == "" and not getattr(prober, "vendor", ""):
+        at.wrong("neither `url:` nor `at:` is given here", "add `url:`", at_key=True)
+    if hasattr(prober, "STEP_NAMES"):
+        check_captures(prober, at)
+
+
+def _scope(reading: Reading, kind: Any, *, deadline: bool) -> Scope:
     """What a probe's expectations may name; one object per kind, so that expressions are shared."""
-    return reading.scope((kind, deadline), lambda: _make_scope(reading, kind, deadline))
 
+    def make() -> Scope:
+        declared = {**kind.NAMES, **(DEADLINE_NAMES if deadline else {})}
+        return Scope(declared, OUTSIDE, getattr(kind, "FUNCTIONS", {}))
 
-def _make_scope(reading: Reading, kind: str, deadline: bool) -> Scope:
-    declared = getattr(reading.lookup.find("probers", kind), "NAMES", {})
-    return Scope({**declared, **(names.DEADLINE if deadline else {})}, names.OUTSIDE)
-
-
-def _building(reading: Reading, kind: str) -> Building:
-    return Building(_scope(reading, kind, False))
-
-
-def _expect(values: Any, at: At, scope: Scope) -> tuple[Expectation, ...]:
-    expectations = []
-    for index, each in kept(values):
-        whole = isinstance(each, str)
-        source, place = (each, at / index) if whole else (each["that"], at / index / "that")
-        compiled = place.expression(source, scope)
-        if compiled is not None:
-            otherwise = Outcome.failed if whole else Outcome(each.get("else", "failed"))
-            reason = "" if whole else each.get("reason", "")
-            expectations.append(Expectation(compiled, otherwise, reason))
-    return tuple(expectations)
+    return reading.scope((kind, deadline), make)
 
 
 def _retry(value: Any) -> Retry:
@@ -230,7 +232,9 @@ def _locations(value: Any, at: At) -> tuple[tuple[str, ...], int]:
         (at / "from" / index).named("locations", each)
     agree = value.get("agree", 1)
     if agree > len(names_):
-        (at / "agree").wrong(f"{agree} of {len(names_)} locations cannot agree", f"at most {len(names_)}")
+        (at / "agree").wrong(
+            f"{agree} of {len(names_)} locations cannot agree", f"at most {len(names_)}"
+        )
     return names_, agree
 
 
@@ -238,7 +242,7 @@ def _deadline(value: Any, at: At, calendars: Mapping[str, frozenset[str]]) -> De
     if not value:
         return None
     zone = (at / "timezone").timezone(value["timezone"])
-    check_cron(value["cron"], at / "cron")
+    check_schedule(value["cron"], at / "cron")
     skip: set[str] = set()
     for index, each in enumerate(value.get("skip", ())):
         if (at / "skip" / index).reference(each, "calendar"):
@@ -246,12 +250,9 @@ def _deadline(value: Any, at: At, calendars: Mapping[str, frozenset[str]]) -> De
     return Deadline(value["cron"], zone, _span(value, "grace", Seconds(0.0)), frozenset(skip))
 
 
-def check_cron(cron: str, at: At) -> None:
+def check_schedule(cron: str, at: At) -> None:
     """Say so when a cron expression cannot be read, or never comes."""
     try:
-        soonest = cron_after(cron, "UTC", _ANY_DAY)
+        check_cron(cron)
     except ValueError as error:
-        at.wrong(f"`{cron}` is not a cron expression: {error}", "write it like 30 5 * * 1-6")
-        return
-    if soonest is None:
-        at.wrong(f"`{cron}` never comes", "write it like 30 5 * * 1-6")
+        at.wrong(str(error), "write it like 30 5 * * 1-6")

@@ -6,6 +6,7 @@ text: put the whole expression in single quotes.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 EXPRESSION_KEYS = frozenset({"expect", "that", "when", "outputs", "capture", "key"})
@@ -17,6 +18,7 @@ _KEY = re.compile(r"^(\s*)(?:- )?([A-Za-z_][\w-]*)\s*:")
 _LOOKS = re.compile(r"[=!<>]=|[<>]|&&|\|\||[\w\])]\(|\w\.\w|\bin\b|^!")
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _LOOK_BACK_LINES = 40
+_MOST_TORN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +67,19 @@ def expression_at(text: str, line: int, column: int) -> Suggestion | None:
 def _start(lines: list[str], line: int) -> int | None:
     """Where on its line the value of an expression key begins."""
     row = lines[line]
-    owner = None
-    for owner in _OWNER.finditer(row):
-        pass
-    if owner is not None:
-        return owner.end()
+    owners = list(_OWNER.finditer(row))
+    if owners:
+        return owners[-1].end()
     item = _ITEM.match(row)
     if item is None:
         return None
     for above in range(line - 1, max(line - _LOOK_BACK_LINES, -1), -1):
         key = _KEY.match(lines[above])
-        if key and len(key.group(1)) <= len(item.group(1)) and not lines[above].lstrip().startswith("-"):
+        if (
+            key
+            and len(key.group(1)) <= len(item.group(1))
+            and not lines[above].lstrip().startswith("-")
+        ):
             return item.end() if key.group(2) in EXPRESSION_KEYS else None
     return None
 
@@ -124,6 +128,18 @@ def whole_expression(text: str) -> str:
         elif not closing and (char in ",]}" or text[at : at + 2] == " #"):
             return text[:at].rstrip()
     return text.rstrip()
+
+
+def torn(values: Sequence[object], at: int) -> int:
+    """How many items from `at` on are one expression that YAML tore at its commas; 1 when whole."""
+    source = values[at]
+    if not isinstance(source, str) or not is_unbalanced(source):
+        return 1
+    for end in range(at + 1, min(len(values), at + _MOST_TORN)):
+        source = f"{source}, {values[end]}"
+        if not is_unbalanced(source):
+            return end - at + 1
+    return 1
 
 
 def is_unbalanced(source: str) -> bool:

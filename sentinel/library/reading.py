@@ -6,20 +6,24 @@ columns are worked out at the end, only for files that have problems.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import date, datetime
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sentinel import kinds
 from sentinel.errors import ExpressionRefused
 from sentinel.expression import Declaration, Expression, compile_expression
 from sentinel.kinds import Family
+from sentinel.library import spans
 from sentinel.library.document import Level, Problem
 from sentinel.library.places import Path, Spot, locate, within
 from sentinel.library.quoting import advice, expression_at, is_unbalanced
 from sentinel.library.shape import meant, shown
 from sentinel.words import Place
+
+T = TypeVar("T")
 
 REFERENCE = r"^(person|team|rotation|escalation|calendar)/[a-z0-9-]+(\+[0-9]{1,2})?$"
 _REFERENCE_KINDS = {
@@ -29,10 +33,13 @@ _REFERENCE_KINDS = {
     "escalation": "escalations",
     "calendar": "calendars",
 }
+OUTSIDE = frozenset({"body", "json", "html", "headers", "capture", "outputs"})
+"""Roots that somebody else sent: what is missing below them is theirs, not ours."""
+
 _WHOLE = re.compile(r"\$\{(.*)\}\Z", re.DOTALL)
 
 
-class Lookup(Protocol):
+class Lookup(Hashable, Protocol):
     """How kinds are found; `sentinel.kinds` in earnest."""
 
     def names(self, family: Family) -> Sequence[str]: ...
@@ -53,10 +60,14 @@ class InstalledKinds:
 
 @dataclass(frozen=True, eq=False)
 class Scope:
-    """What an expression may name. `outside` are the roots that a target sent."""
+    """What an expression may name. `outside` are the roots that a target sent, `functions` what a
+    kind brings (its ``FUNCTIONS``)."""
 
     names: Declaration
     outside: frozenset[str] = frozenset()
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    check: "Callable[[Expression, At], None] | None" = None
+    """Says at the place what a compiled expression should not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,11 @@ class Reading:
     addresses: Mapping[str, str] = field(default_factory=dict)
     declared: dict[str, dict[str, Place]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    places: dict[str, Mapping[Path, Place]] = field(default_factory=dict)
+    services: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The services of each client."""
+    statuspages: Mapping[str, str] = field(default_factory=dict)
+    """The root of each vendor's status page."""
     check_references: bool = True
     """False when a stored body is read again: what it names may be gone."""
     _remarks: list[_Remark] = field(default_factory=list)
@@ -88,6 +104,7 @@ class Reading:
         default_factory=dict
     )
     _zones: dict[str, bool] = field(default_factory=dict)
+    _scopes: dict[Hashable, Scope] = field(default_factory=dict)
 
     def at(self, file: str, *path: str | int) -> "At":
         """The place of a value in a file."""
@@ -101,10 +118,19 @@ class Reading:
         known = self._expressions.get((source, scope))
         if known is None:
             try:
-                known = compile_expression(source, scope.names, outside=scope.outside)
+                known = compile_expression(
+                    source, scope.names, outside=scope.outside, functions=scope.functions
+                )
             except ExpressionRefused as refused:
                 known = refused
             self._expressions[source, scope] = known
+        return known
+
+    def scope(self, name: Hashable, make: Callable[[], Scope]) -> Scope:
+        """The scope of this name, made once, so that expressions in it are shared."""
+        known = self._scopes.get(name)
+        if known is None:
+            known = self._scopes[name] = make()
         return known
 
     def is_zone(self, name: str) -> bool:
@@ -129,13 +155,16 @@ class Reading:
 
     def _placed(self, remark: _Remark, spot: Spot) -> Problem:
         text = self.texts.get(remark.file, "")
-        line, column = (spot.key_line, spot.key_column) if remark.at_key else (spot.line, spot.column)
+        line, column = (
+            (spot.key_line, spot.key_column) if remark.at_key else (spot.line, spot.column)
+        )
         if remark.offset is not None:
             line, column = within(text, spot, remark.offset)
         hint = remark.hint
         if remark.quote:
             suggestion = expression_at(text, line, column)
-            hint = suggestion.hint if suggestion else advice("status == 200")
+            source = suggestion.source if suggestion else ""
+            hint = advice(source if source not in ("", "~", "null") else "status == 200")
         place = Place(remark.file, line + 1, column + 1)
         return Problem(place, remark.message, hint, remark.level)
 
@@ -158,6 +187,14 @@ class At:
         if key in self.inherited:
             return At(self.reading, self.file, ("defaults", self.path[0], key))
         return At(self.reading, self.file, (*self.path, key))
+
+    def line(self) -> Place:
+        """The file and line of the nearest document or step around this."""
+        known = self.reading.places.get(self.file, {})
+        for length in range(len(self.path), 1, -1):
+            if self.path[:length] in known:
+                return known[self.path[:length]]
+        return Place(self.file, 1, 1)
 
     def wrong(self, message: str, hint: str = "", *, at_key: bool = False) -> None:
         """Say that what stands here is wrong; the workspace cannot be activated."""
@@ -190,6 +227,8 @@ class At:
         characters of the scalar before the expression begins (``${``)."""
         compiled = self.reading.compiled(source, scope)
         if isinstance(compiled, Expression):
+            if scope.check is not None:
+                scope.check(compiled, self)
             return compiled
         if is_unbalanced(source):
             self.unquoted("YAML took this expression apart")
@@ -220,6 +259,10 @@ class At:
         self.wrong(f"`{name}` is not one of the {kind}", hint)
         return False
 
+    def unknown(self, name: str, known: Sequence[str], what: str) -> None:
+        """Say that `name` is not `what`, and which one was probably meant."""
+        self.wrong(f"`{name}` is not {what}", meant(name, known))
+
     def reference(self, text: str, *families: str) -> bool:
         """Whether `text` is ``family/id`` of one of these families and declared; says so if not."""
         family, _, rest = text.partition("/")
@@ -232,6 +275,21 @@ class At:
             self.wrong(f"`{text}` counts a next person", "only rotation/… may be followed by +1")
             return False
         return self.named(_REFERENCE_KINDS[family], name)
+
+    def day(self, key: str, body: Mapping[str, Any]) -> date | None:
+        """The date under a key; None, and said, when there is no such day."""
+        return self._moment(key, lambda: spans.day(body[key]))
+
+    def wall(self, key: str, body: Mapping[str, Any]) -> datetime | None:
+        """The naive wall clock under a key; None, and said, when there is no such time."""
+        return self._moment(key, lambda: spans.wall(body[key]))
+
+    def _moment(self, key: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except ValueError as error:
+            (self / key).wrong(str(error))
+            return None
 
     def timezone(self, name: str) -> str:
         """The zone's name, said to be wrong when no such zone exists."""

@@ -78,7 +78,7 @@ def wall(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            f"the time `{text}` does not exist, write it as \"YYYY-MM-DD HH:MM\""
+            f'the time `{text}` does not exist, write it as "YYYY-MM-DD HH:MM"'
         ) from None
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from sentinel.localtime import cron_after, cron_before, local
+from sentinel.localtime import cron_after, cron_before, local_date
 from sentinel.monitor.probe import Deadline
 from sentinel.monitor.verdict import instant, microseconds
 
@@ -50,15 +50,16 @@ class Baseline:
         """What `to_bytes` gave; None: nothing learnt yet. Raises ValueError for other bytes."""
         if kept is None:
             return cls()
-        stored = json.loads(kept)
-        if not isinstance(stored, dict):
-            raise ValueError("these bytes are no baseline")
-        return cls(
-            value=stored.get("value"),
-            days=tuple((date.fromisoformat(day), value) for day, value in stored.get("days", ())),
-            digest=stored.get("digest", ""),
-            changed_at=instant(stored.get("changed_at")),
-        )
+        try:
+            stored = json.loads(kept)
+            return cls(
+                value=stored.get("value"),
+                days=tuple((date.fromisoformat(day), float(v)) for day, v in stored["days"]),
+                digest=stored.get("digest", ""),
+                changed_at=instant(stored.get("changed_at")),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as wrong:
+            raise ValueError("these bytes are no baseline") from wrong
 
 
 def learn(
@@ -66,7 +67,7 @@ def learn(
 ) -> Baseline:
     """The baseline after a check that saw `value` in content of this digest; to be kept only if
     that check is good. The day is the local one of `timezone`."""
-    today = local(now, timezone).date()
+    today = local_date(now, timezone)
     earlier = [each for each in baseline.days if each[0] < today]
     return Baseline(
         value=value,
@@ -97,7 +98,7 @@ def weekday_ratio(
 ) -> float:
     """Value over the median of the same weekday's earlier good values, minus one. 0.0 while there
     are fewer than 3 of them. For shops whose Sunday is never like their Monday."""
-    today = local(now, timezone).date()
+    today = local_date(now, timezone)
     same = [v for day, v in baseline.days if day < today and day.weekday() == today.weekday()]
     if len(same) < FEWEST_WEEKDAYS:
         return 0.0
@@ -148,4 +149,4 @@ def _next_due(deadline: Deadline, at: datetime) -> datetime | None:
 
 
 def _skipped(deadline: Deadline, due: datetime) -> bool:
-    return local(due, deadline.timezone).date().isoformat() in deadline.skip
+    return local_date(due, deadline.timezone).isoformat() in deadline.skip

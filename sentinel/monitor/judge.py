@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from sentinel.errors import ExpressionFailed
-from sentinel.expression import Expression
+from sentinel.expression import default_reason
 from sentinel.monitor.baseline import deadline_state
 from sentinel.monitor.probe import (
     Attempt,
@@ -24,12 +24,6 @@ from sentinel.monitor.probe import (
     Probe,
 )
 from sentinel.words import Outcome
-
-OUTSIDE = frozenset({"body", "json", "html", "headers", "capture", "outputs"})
-"""Roots that a target sent: what is wrong below them is the target's failure, not ours."""
-
-MOST_TEXT = 120
-"""Characters of a text value that are kept with a result."""
 
 NOT_EVALUATED = "not_evaluated"
 """The reason of a condition whose conversation did not complete."""
@@ -83,17 +77,6 @@ def _with_deadline(probe: Probe, observation: Observation, now: datetime) -> Map
     return ChainMap(mine, cast(MutableMapping[str, Any], observation.values))
 
 
-def default_reason(expression: Expression) -> str:
-    """``unexpected_`` and the first name that the expression reads, its dots as underscores."""
-    return f"unexpected_{first_name(expression).replace('.', '_')}"
-
-
-def first_name(expression: Expression) -> str:
-    """The dotted name that stands first in the expression's text; ``value`` when it reads none."""
-    source = expression.source
-    return min(expression.names, key=lambda name: (source.find(name), name), default="value")
-
-
 def explain(judged: Judged) -> str:
     """A failing condition and what was there instead, for people."""
     actual = ", ".join(f"{name} = {_shown(value)}" for name, value in judged.actual.items())
@@ -113,9 +96,9 @@ def _judge(expectation: Expectation, values: Mapping[str, Any]) -> Judged:
             outcome = expectation.otherwise
             reason = expectation.reason or default_reason(expression)
         else:
-            sent = expression.roots & OUTSIDE
+            sent = expression.roots & expression.outside
             outcome, reason = _uneven("field_type" if sent else "expression_error")
-    return Judged(expression.source, outcome, reason, actual_values(expression, values))
+    return Judged(expression.source, outcome, reason, expression.scalars(values))
 
 
 def _uneven(reason: str) -> tuple[Outcome, str]:
@@ -132,38 +115,6 @@ def _decide(judged: Sequence[Judged], text: str) -> tuple[Outcome, str, str]:
 
 def _passed_over(expectation: Expectation) -> Judged:
     return Judged(expectation.that.source, Outcome.unknown, NOT_EVALUATED, {})
-
-
-def actual_values(expression: Expression, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Every scalar that the expression names, by dotted name; long text is cut, whole lists,
-    mappings and absent names are left out. Instants are ISO 8601 text."""
-    actual: dict[str, Any] = {}
-    for name in expression.names:
-        try:
-            actual[name] = _scalar(_look_up(name, values))
-        except (KeyError, TypeError, IndexError):
-            continue
-    return dict(sorted(actual.items())) if len(actual) > 1 else actual
-
-
-def _look_up(name: str, values: Mapping[str, Any]) -> Any:
-    root, *below = name.split(".")
-    value = values[root]
-    for part in below:
-        value = value[part]
-    return value
-
-
-def _scalar(value: Any) -> bool | int | float | str | None:
-    match value:
-        case None | bool() | int() | float():
-            return value
-        case str():
-            return value if len(value) <= MOST_TEXT else value[: MOST_TEXT - 1] + "…"
-        case datetime():
-            return value.isoformat()
-        case _:
-            raise TypeError
 
 
 def _shown(value: Any) -> str:

@@ -6,9 +6,15 @@ round), ``team/x``. `resolve_level` says whom a level means now, and why it is e
 it is.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-from sentinel.words import Place, Seconds, Secret
+from sentinel.oncall.person import Person
+from sentinel.oncall.rotation import Override, Rotation
+from sentinel.oncall.schedule import next_in_turn, people_at
+from sentinel.words import Place, Seconds, Secret, Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +46,121 @@ class Fallback:
 
     page: tuple[str, ...]
     every_s: Seconds = Seconds(900.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Whom a level means now, in order; `reason` says why it is nobody: ``gap``, ``no_method``,
+    ``all_paged``, ``unknown``. `because` is JSON-able: who was on call, by which layer and overrides."""
+
+    people: tuple[str, ...]
+    reason: str = ""
+    because: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """What references are resolved against, at one instant. `paged` are those paged in this round."""
+
+    at: datetime
+    rotations: Mapping[str, Rotation]
+    people: Mapping[str, Person]
+    teams: Mapping[str, tuple[str, ...]]
+    overrides: Mapping[str, tuple[Override, ...]]
+    paged: frozenset[str] = frozenset()
+
+
+def resolve_level(
+    level: Level,
+    *,
+    at: datetime,
+    rotations: Mapping[str, Rotation],
+    people: Mapping[str, Person],
+    teams: Mapping[str, tuple[str, ...]],
+    urgency: Urgency,
+    paged: frozenset[str] = frozenset(),
+    overrides: Mapping[str, tuple[Override, ...]] | None = None,
+) -> Resolved:
+    """Whom to page at a level. A gap pages the rotation's ``on_gap``; somebody whom no working method
+    reaches is left out; an empty level says why (rule 20)."""
+    roster = Roster(at, rotations, people, teams, overrides or {}, paged)
+    because: dict[str, Any] = {}
+    found: dict[str, None] = {}
+    reason = "unknown"
+    for reference in level.page:
+        named, why = _named(reference, roster, because)
+        reason = why or reason
+        found |= dict.fromkeys(named)
+    reachable = tuple(person for person in found if _reachable(people, person, urgency))
+    if found and not reachable:
+        reason = "no_method"
+    return Resolved(reachable, "" if reachable else reason, because)
+
+
+def people_of(references: Iterable[str], roster: Roster) -> tuple[str, ...]:
+    """Everybody that references mean at this instant, escalations left out, in order."""
+    because: dict[str, Any] = {}
+    found: dict[str, None] = {}
+    for reference in references:
+        found |= dict.fromkeys(_named(reference, roster, because)[0])
+    return tuple(found)
+
+
+def _named(
+    reference: str, roster: Roster, because: dict[str, Any], *, in_gap: bool = False
+) -> tuple[tuple[str, ...], str]:
+    """The people of one reference, and why there are none."""
+    family, _, name = reference.partition("/")
+    match family:
+        case "person":
+            return ((name,), "") if name in roster.people else ((), "unknown")
+        case "team":
+            members = roster.teams.get(name, ())
+            return members, "" if members else "unknown"
+        case "rotation":
+            rotation, _, places = name.partition("+")
+            return _of_rotation(rotation, int(places or 0), roster, because, in_gap=in_gap)
+        case _:
+            return (), "unknown"
+
+
+def _of_rotation(
+    name: str, places: int, roster: Roster, because: dict[str, Any], *, in_gap: bool
+) -> tuple[tuple[str, ...], str]:
+    rotation = roster.rotations.get(name)
+    if rotation is None:
+        return (), "unknown"
+    extra = roster.overrides.get(name, ())
+    if places:
+        person = next_in_turn(
+            rotation,
+            roster.at,
+            places=places,
+            already=roster.paged,
+            people=roster.people,
+            extra_overrides=extra,
+        )
+        because[f"rotation/{name}+{places}"] = {"people": [person] if person else []}
+        return ((person,), "") if person else ((), "all_paged")
+    found = people_at(rotation, roster.at, people=roster.people, extra_overrides=extra)
+    because[f"rotation/{name}"] = {
+        "people": list(found.people),
+        "layer": found.layer,
+        "overrides": list(found.overrides),
+    }
+    if found.people:
+        return found.people, ""
+    if in_gap:
+        return (), "gap"  # one gap may lead to another rotation, never in a circle
+    stand_ins: dict[str, None] = {}
+    for reference in rotation.on_gap:
+        stand_ins |= dict.fromkeys(_named(reference, roster, because, in_gap=True)[0])
+    because[f"rotation/{name}"]["on_gap"] = list(stand_ins)
+    return tuple(stand_ins), "gap"
+
+
+def _reachable(people: Mapping[str, Person], person: str, urgency: Urgency) -> bool:
+    declared = people.get(person)
+    return declared is not None and any(
+        step.via in declared.methods for step in declared.steps(urgency)
+    )

@@ -8,11 +8,13 @@ it is passed `now`. ``sqlite`` and ``postgres`` stand behind it, under one contr
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from sentinel.monitor.probe import CheckResult
+from sentinel.store.rollups import Rollup
+from sentinel.timeline.chain import Sealed
 from sentinel.timeline.facts import Fact, Recorded
 from sentinel.words import Labels, Severity
 
@@ -154,6 +156,16 @@ class Change:
     """Versions by stream whose text and salt are deleted; the chain still verifies."""
 
 
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long what may be pruned is kept. Facts, documents and the evidence that facts name are
+    kept for ever."""
+
+    results_for: timedelta = timedelta(days=14)
+    rollups_for: timedelta = timedelta(days=400)
+    evidence_for: timedelta = timedelta(days=30)
+
+
 class View(Protocol):
     """The store as one transaction sees it. Valid only inside the call it was given to."""
 
@@ -163,6 +175,10 @@ class View(Protocol):
 
     def read(self, stream: str, after: int = 0) -> Sequence[Recorded]:
         """The stream's facts in order, those with a version above `after`."""
+        ...
+
+    def sealed(self, stream: str, after: int = 0) -> Sequence[Sealed]:
+        """The stream's facts as stored, with their bytes, salts and hashes, for `chain.verify`."""
         ...
 
     def streams(self, prefix: str) -> Sequence[str]:
@@ -218,7 +234,16 @@ class View(Protocol):
     def results(
         self, probe: str, from_at: datetime, to_at: datetime, limit: int = 1000
     ) -> Sequence[CheckResult]:
-        """Results of a probe by due time, newest first, all locations."""
+        """Results of a probe due in [from_at, to_at), newest first, all locations."""
+        ...
+
+    def rollups(self, probe: str, from_at: datetime, to_at: datetime) -> Sequence[Rollup]:
+        """A probe's five-minute rollups that begin in [from_at, to_at), oldest first, by location.
+        The newest results are not in any yet: see `unrolled`."""
+        ...
+
+    def unrolled(self) -> Sequence[datetime]:
+        """The beginnings of the five-minute buckets that have results not rolled up yet, sorted."""
         ...
 
 
@@ -239,6 +264,16 @@ class Journal(Protocol):
 
     def woken(self, wake: Callable[[], None]) -> None:
         """Call `wake` on the event loop after each commit that wrote work or inbox rows."""
+        ...
+
+    async def roll_up(self, now: datetime) -> int:
+        """Fold the results of every five minutes that are over into rollups; returns how many
+        buckets. To be called about once a minute."""
+        ...
+
+    async def prune(self, now: datetime, keep: Keep) -> int:
+        """Roll up, then delete results, rollups and evidence older than `keep` says, a bounded
+        number at a time; returns how many rows went."""
         ...
 
     async def close(self) -> None: ...

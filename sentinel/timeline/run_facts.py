@@ -13,7 +13,7 @@ from sentinel.words import Labels, Outcome, Severity
 
 @dataclass(frozen=True, slots=True)
 class RunQueued:
-    """A run waits for its guard."""
+    """A run waits for its guard. `requested_by` is the person who asked for it, or empty: it matched."""
 
     run: str
     playbook: str
@@ -22,12 +22,13 @@ class RunQueued:
     guard: str
     labels: Labels
     severity: Severity
+    requested_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRefused:
     """A limit forbade it; a person is told. `reason`: ``cooldown``, ``runs``, ``targets``, ``circuit``,
-    ``at_once``, ``automation_off``."""
+    ``at_once``, ``replaced`` (a newer run waits in its place), ``automation_off``."""
 
     run: str
     reason: str
@@ -43,8 +44,8 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepReady:
-    """Nothing has been touched; it may be claimed from `due_at`. `inputs_digest` is the SHA-256 of the
-    rendered inputs."""
+    """Nothing has been touched; it may be claimed from `due_at` until `deadline_at`, which is the
+    end of its part of the run. `inputs_digest` is the SHA-256 of the rendered inputs."""
 
     run: str
     step: str
@@ -57,7 +58,8 @@ class StepReady:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A node claimed it: it may have happened."""
+    """A node claimed it: it may have happened. The attempt ends at `deadline_at`; `inputs_digest` is
+    the SHA-256 of the inputs that it really runs with."""
 
     run: str
     step: str
@@ -65,11 +67,19 @@ class StepStarted:
     key: str
     node: str
     epoch: int
+    deadline_at: datetime | None = None
+    inputs_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StepWaiting:
-    """A wait began: a timer, a probe's health, a person. For people, `asked` are who may answer."""
+    """A wait began: ``wait``, ``healthy``, ``approval``, ``checklist``, or ``indeterminate`` (a person
+    is asked whether a lost attempt took effect). For people, `asked` are who may answer.
+
+    Said again it is a `reminder`; with another `inputs_digest`, what was answered before is
+    void. `binds` are the input digests of the steps that an approval allows, by step; an
+    empty one could not be known yet.
+    """
 
     run: str
     step: str
@@ -77,11 +87,14 @@ class StepWaiting:
     deadline_at: datetime
     asked: tuple[str, ...] = ()
     inputs_digest: str = ""
+    binds: Mapping[str, str] = field(default_factory=dict)
+    reminder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StepRetrying:
-    """The attempt failed; the next may be claimed from `due_at`."""
+    """Attempt `attempt` failed, or was lost and may be repeated under its key; the next may be
+    claimed from `due_at`."""
 
     run: str
     step: str
@@ -93,7 +106,8 @@ class StepRetrying:
 @dataclass(frozen=True, slots=True)
 class StepFinished:
     """How the step ended, raw (`outcome`) and as its run counts it (`conclusion`): the states of the
-    step table. Text: detail."""
+    step table. An ``indeterminate`` one without a conclusion has not ended: somebody has to
+    find out. Text: detail."""
 
     run: str
     step: str
@@ -131,12 +145,14 @@ class StepIgnored:
 
 @dataclass(frozen=True, slots=True)
 class RunTurned:
-    """The run goes on to ``cancelling``, ``unwinding`` or ``finalizing``; `deadline_at` is that part's own."""
+    """The run goes on to ``cancelling``, ``unwinding`` or ``finalizing``; `deadline_at` is that part's own.
+    `reason` is ``done``, a failed step's reason, ``deadline`` or why it was cancelled."""
 
     run: str
     to: str
     reason: str
     deadline_at: datetime
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

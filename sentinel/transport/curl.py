@@ -11,7 +11,7 @@ outlives its deadline, and nothing is read beyond the limits that the request st
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 import pycurl
@@ -36,6 +36,16 @@ class CookieJar:
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
+
+
+@dataclass(slots=True)
+class Visitor:
+    """Somebody who goes from page to page: `base` is where relative URLs begin, `page` the page
+    last seen (``""``: none yet), which becomes the Referer."""
+
+    base: str
+    jar: CookieJar = field(default_factory=CookieJar)
+    page: str = ""
 
 
 class Transport:
@@ -70,6 +80,11 @@ class Transport:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    @property
+    def under_way(self) -> int:
+        """How many transfers and raw connections there are now."""
+        return len(self._poller) if self._poller is not None else 0
 
     @staticmethod
     def now() -> float:

@@ -10,11 +10,10 @@ from dataclasses import replace
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from sentinel.transport.reasons import Reason
-from sentinel.transport.wire import ALWAYS_PRIVATE, Exchange, Request
+from sentinel.transport.wire import ALWAYS_PRIVATE, SAFE, Exchange, Request
 
 FOLLOWED = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
-_SAFE = "!#$%&'()*+,/:;=?@[]~"
 _BODY_HEADERS = frozenset({"content-type", "content-length", "content-encoding"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -27,11 +26,11 @@ def location_of(exchange: Exchange) -> str:
     raw = _CONTROL.sub("", exchange.header("location"))
     if not raw:
         return ""
-    ascii_only = quote(raw.encode("iso-8859-1"), safe=_SAFE)
+    location = quote(raw.encode("iso-8859-1"), safe=SAFE)
     try:
-        return urljoin(exchange.url, ascii_only).partition("#")[0]
+        return urljoin(exchange.url, location).partition("#")[0]
     except ValueError:
-        return ascii_only
+        return location
 
 
 def following(request: Request, status: int, url: str) -> Request | Reason:

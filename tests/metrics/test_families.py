@@ -1,7 +1,6 @@
 # ruff: noqa: SIM300 - the house writes the expected value first
 """The lines of checks: the same as prometheus-client would print, and gone when they should be."""
 
-import shutil
 import subprocess
 from collections.abc import Iterable
 from typing import Any
@@ -172,7 +171,7 @@ def test_one_probes_page_is_its_lines_with_their_families():
     assert "" == families.text_of("nobody", "local")
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs prometheus")
+@pytest.mark.needs("prometheus")
 def test_promtool_finds_nothing_to_say_about_the_page():
     metrics = Metrics()
     probe = a_probe(**SHOP)

@@ -56,7 +56,7 @@ def a_result(
         reason=("" if outcome is Outcome.ok else "refused") if reason is None else reason,
         text=keys.pop("text", ""),
         network=network,
-        judged=(),
+        judged=keys.pop("judged", ()),
         phases={},
         samples=(),
         **keys,

@@ -1,0 +1,1 @@
+"""``python -m django prepare`` and ``python -m django write_feed SECONDS``."""

@@ -1,0 +1,83 @@
+"""Documents come into force: as a fact on ``site``, as bodies by digest, as rows by time.
+
+Runs and rounds pin bodies by digest, and past shifts are computed from the documents active
+then (rule 23). A reload that changes who is on call at this instant is a fact on the
+rotation's stream (rule 28).
+"""
+
+from dataclasses import replace
+
+from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.library.catalog import Catalog, difference
+from sentinel.oncall.schedule import people_at
+from sentinel.store.journal import Activation, Document, WorkKind
+from sentinel.timeline.facts import Fact
+from sentinel.timeline.site_facts import DocumentsActivated, NodeStarted, OnCallChanged
+
+
+async def activate(
+    decisions: Decisions,
+    catalog: Catalog,
+    *,
+    node: str,
+    version: str,
+    before: Catalog | None = None,
+) -> None:
+    """Put a catalogue in force. `node` is named when it starts with this; "" on a reload. `before`
+    is what this process had in force."""
+    rotations = [f"override/{name}" for name in catalog.policy.rotations]
+
+    def body(deciding: Deciding) -> None:
+        if node:
+            deciding.append("site", Fact(NodeStarted(node, version), deciding.now))
+        _store(deciding, catalog)
+        if before is not None:
+            _tell_changed_shifts(deciding, before, catalog)
+
+    await decisions.run(["site", *rotations], body)
+
+
+def _store(deciding: Deciding, catalog: Catalog) -> None:
+    active = {(each.kind, each.id): each.digest for each in deciding.view.activations(deciding.now)}
+    wanted = catalog.documents.digests()
+    new = {name: digest for name, digest in wanted.items() if active.get(name) != digest}
+    gone = [name for name in active if name not in wanted]
+    if not new and not gone:
+        return
+    for (kind, id), digest in new.items():
+        _, content = catalog.documents[kind, id]
+        deciding.documents.append(Document(digest, kind, id, content))
+        deciding.activations.append(Activation(deciding.now, kind, id, digest))
+    for kind, id in gone:
+        deciding.activations.append(Activation(deciding.now, kind, id, None))
+    added = sum(name not in active for name in new)
+    counts = DocumentsActivated(catalog.digest, added, len(new) - added, len(gone))
+    deciding.append("site", Fact(counts, deciding.now))
+
+
+def _tell_changed_shifts(deciding: Deciding, before: Catalog, after: Catalog) -> None:
+    """Who is on call at this instant, then and now, where the reload changed it."""
+    if not difference(before, after):
+        return
+    for name, rotation in after.policy.rotations.items():
+        earlier = before.policy.rotations.get(name)
+        if earlier is None:
+            continue
+        extra = deciding.overlay.overrides(name)
+        now = deciding.now
+        old = people_at(earlier, now, people=before.policy.people, extra_overrides=extra).people
+        new = people_at(rotation, now, people=after.policy.people, extra_overrides=extra).people
+        if old != new:
+            deciding.append(f"override/{name}", Fact(OnCallChanged(old, new), now))
+
+
+async def free_leases(decisions: Decisions) -> None:
+    """The one embedded node starts: whoever held rows before is dead, and they may be taken."""
+
+    def body(deciding: Deciding) -> None:
+        for kind in (WorkKind.step, WorkKind.delivery):
+            for row in deciding.view.works(kind):
+                if row.owner:
+                    deciding.work[row.key] = replace(row, lease_until_at=deciding.now)
+
+    await decisions.run([], body)

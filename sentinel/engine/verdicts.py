@@ -1,0 +1,123 @@
+"""What a probe's verdicts at its locations come to now, as a report about its one alert."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sentinel.incident.correlate import Report
+from sentinel.incident.policy import Policy
+from sentinel.labels import fingerprint
+from sentinel.monitor.agreement import Clear, Firing, WaitUntil, fold_locations, is_suspect
+from sentinel.monitor.probe import Probe
+from sentinel.monitor.verdict import VerdictState
+from sentinel.store.journal import PresentAlert, View
+from sentinel.words import Labels
+
+BLIND = "location-blind"
+"""The alertname under which a location that sees nothing is an incident of its own (rule 5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """It would fire, but whether its location is blind is not known before `until_at`."""
+
+    probe: str
+    until_at: datetime
+
+
+def labels_of(probe: Probe) -> Labels:
+    """An alert's labels: the probe's identity and its document's own, never location or reason."""
+    own = {
+        "alertname": probe.id,
+        "probe": probe.id,
+        "kind": probe.kind,
+        "client": probe.client,
+        "service": probe.service,
+        "vendor": probe.vendor,
+    }
+    return {name: value for name, value in {**probe.labels, **own}.items() if value}
+
+
+def report_of_probe(
+    view: View, policy: Policy, probe_id: str, now: datetime
+) -> list[Report] | Unsettled:
+    """The probe's alert or its end, as reports (none when nothing was and nothing is), or a wait."""
+    probe = policy.probes.get(probe_id)
+    if probe is None:
+        gone = [alert for alert in view.alerts() if alert.probe == probe_id]
+        return [_ended(alert, "probe_removed") for alert in gone]
+    labels = labels_of(probe)
+    present = view.alert(fingerprint(labels))
+    found = _fold(view, policy, probe, present, now)
+    match found:
+        case WaitUntil(at=at):
+            return Unsettled(probe_id, at)
+        case Clear():
+            return [_ended(present, "recovered")] if present else []
+        case Firing():
+            return [_fires(probe, labels, found)]
+
+
+def states_of(view: View, probe: str) -> Mapping[str, VerdictState]:
+    """A probe's verdict states by location."""
+    return {row.location: VerdictState.from_json(row.state) for row in view.probe_states(probe)}
+
+
+def _fold(
+    view: View, policy: Policy, probe: Probe, present: PresentAlert | None, now: datetime
+) -> Firing | Clear | WaitUntil:
+    states = states_of(view, probe.id)
+    blind = frozenset(
+        alert.labels.get("location", "")
+        for alert in view.alerts()
+        if alert.labels.get("alertname") == BLIND
+    )
+    suspect: frozenset[str] = frozenset()
+    if present is None and any(state.fires and state.network for state in states.values()):
+        suspect = _suspect(view, policy, probe)
+    return fold_locations(
+        probe,
+        states,
+        now,
+        blind,
+        suspect=suspect,
+        firing_since=present.started_at if present else None,
+    )
+
+
+def _suspect(view: View, policy: Policy, probe: Probe) -> frozenset[str]:
+    """Locations at which another host's probe fails for a network reason too."""
+    host = probe.prober.host()
+    others: dict[str, list[tuple[str, VerdictState]]] = {}
+    for row in view.probe_states():
+        other = policy.probes.get(row.probe)
+        if other is not None and other is not probe:
+            state = VerdictState.from_json(row.state)
+            others.setdefault(row.location, []).append((other.prober.host(), state))
+    return frozenset(place for place, seen in others.items() if is_suspect(host, seen))
+
+
+def _fires(probe: Probe, labels: Labels, firing: Firing) -> Report:
+    return Report(
+        labels=labels,
+        severity=firing.severity,
+        started_at=firing.started_at,
+        source="probe",
+        probe=probe.id,
+        reason=firing.reason,
+        summary=firing.text,
+        evidence=firing.evidence,
+        flapping=firing.flapping,
+    )
+
+
+def _ended(alert: PresentAlert, why: str) -> Report:
+    report = Report(
+        labels=alert.labels,
+        severity=alert.severity,
+        started_at=alert.started_at,
+        source=alert.source,
+        probe=alert.probe,
+        reason=alert.reason,
+    )
+    return replace(report, ended=why)

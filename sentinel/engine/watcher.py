@@ -1,0 +1,416 @@
+"""The watcher: every probe is checked in its slots, and what comes of it is shown and committed.
+
+One timer wakes it at the next due time, at most once a millisecond. A check is one coroutine; a
+probe never has two. What a check comes to is folded into the probe's verdict and shown in metrics
+at once, and committed together with everything else that came in, at least once a second, or at
+once when a verdict changed (rule 3). A recheck is granted at most once a second per host (rule 2).
+
+When the journal refuses, checks and metrics go on; results, states and changed verdicts wait in
+memory (``engine.committer``) and `on_journal` says so after every try. Whether the location is blind
+(rule 5) is judged once a second while anything is unreachable, and told as an alert of its own.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sentinel.clock import Clock
+from sentinel.engine.blindness import Blindness
+from sentinel.engine.checking import GRACE_S, Checker
+from sentinel.engine.committer import Committer
+from sentinel.engine.evidence import EvidenceKeeper
+from sentinel.engine.pings import add_ping
+from sentinel.engine.redaction import Redactor, clean_result, secret_values
+from sentinel.engine.runner import Runner, blank_row, is_blank
+from sentinel.engine.schedule import Schedule
+from sentinel.kinds import Pings, Secrets
+from sentinel.metrics.registry import Metrics
+from sentinel.monitor.probe import CheckResult, Observation, Probe
+from sentinel.monitor.verdict import first_due_at, fold, microseconds, next_due_at
+from sentinel.store.journal import InboxRow, Journal, PresentAlert, ProbeState, View
+
+log = logging.getLogger(__name__)
+
+FLOOR = timedelta(milliseconds=1)
+CROWDED = timedelta(milliseconds=20)
+HOUSEKEEPING = timedelta(seconds=1)
+FIRST_CHECKS_A_SECOND = 100
+PINGS_APART = timedelta(seconds=1)
+MOST_AT_ONCE = 2000
+"""Checks in flight; more wait, and their lag shows it. A dead network must not fill the memory."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_NOW = datetime.min.replace(tzinfo=UTC)
+
+
+class Watcher:
+    """Watches, at one location, the probes that run from there. Used from one event loop."""
+
+    def __init__(
+        self,
+        *,
+        probes: Iterable[Probe],
+        location: str,
+        journal: Journal,
+        clock: Clock,
+        transport: Any,
+        secrets: Secrets,
+        metrics: Metrics,
+        redactor: Redactor,
+        on_journal: Callable[[bool], None] = lambda ok: None,
+    ) -> None:
+        """`on_journal` is told after every commit whether the journal took it. `redactor` knows
+        the secrets of these probes; those of later documents it learns in `apply`."""
+        self._location = location
+        self._journal = journal
+        self._clock = clock
+        self._metrics = metrics
+        self._redactor = redactor
+        self._secrets = secrets
+        self._checker = Checker(
+            location=location, clock=clock, transport=transport, secrets=secrets
+        )
+        self._keeper = EvidenceKeeper(redactor, on_dropped=metrics.evidence_dropped.inc)
+        self._committer = Committer(
+            location=location,
+            journal=journal,
+            clock=clock,
+            metrics=metrics,
+            on_journal=on_journal,
+            on_fault=self._fail,
+        )
+        self._blindness = Blindness(location)
+        self._schedule = Schedule()
+        self._runners: dict[str, Runner] = {}
+        self._running: dict[Runner, None] = {}
+        self._abandoned: set[asyncio.Task[Any]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._sleeps_until = _NOW
+        self._sweep_at = _NOW
+        metrics.probes.set_function(self._runners.__len__)
+        metrics.in_flight.set_function(self._running.__len__)
+        self.apply(probes)
+
+    # -------------------------------------------------------------------------- from outside
+
+    async def run(self) -> None:
+        """Load what was stored, then watch until `stop`. Raises JournalUnavailable when nothing
+        can be loaded, and whatever is a fault of our own."""
+        self._ended = asyncio.get_running_loop().create_future()
+        await self._load()
+        self._begin()
+        try:
+            await self._ended
+        finally:
+            await self._close()
+
+    def stop(self) -> None:
+        """Make `run` end: checks in flight are dropped, what is known is committed."""
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def apply(self, probes: Iterable[Probe]) -> None:
+        """Watch these from now on. What is known of a probe stays while its id does; all series
+        of one that is gone end, and the responder is told."""
+        mine = {probe.id: probe for probe in probes if self._location in probe.locations}
+        for gone in [id for id in self._runners if id not in mine]:
+            self._remove(self._runners.pop(gone))
+        added = []
+        for id, probe in mine.items():
+            runner = self._runners.get(id)
+            if runner is None:
+                runner = self._runners[id] = Runner(probe)
+                self._metrics.families.declare(probe, self._location)
+                added.append(runner)
+            else:
+                self._adopt(runner, probe)
+        if self._ticker is not None:
+            self._redactor.know(secret_values(mine.values(), self._secrets))
+            self._schedule_first(added)
+
+    def ping(self, probe: str, ping: Pings) -> bool:
+        """Keep what was sent for a heartbeat probe and look at it soon, at most once a second.
+        False: there is no such probe here."""
+        runner = self._runners.get(probe)
+        if runner is None:
+            return False
+        runner.pings = add_ping(runner.pings, ping)
+        self._committer.touch(runner)
+        soon = max(self._clock.now(), runner.started_at + PINGS_APART)
+        if self._ticker is not None and (runner.due_at is None or soon < runner.due_at):
+            self._put(runner, soon)
+        return True
+
+    async def check_now(self, probe: str) -> tuple[Observation, CheckResult]:
+        """Check a probe now, outside its slots: for people, playbook steps and waits. It waits for
+        a check of the probe that is in flight, and changes neither verdict, metrics nor store.
+        Raises KeyError for a probe that is not here."""
+        runner = self._runners[probe]
+        for _ in range(MOST_AT_ONCE):
+            if runner.task is None:
+                break
+            await asyncio.wait([runner.task])
+        due_at = self._clock.now()
+        task = asyncio.create_task(self._observe(runner, due_at))
+        runner.task = task
+        try:
+            return await self._within_timeout(runner.probe, task, due_at)
+        finally:
+            task.cancel()
+            runner.task = None
+            if runner.waiting and self._runners.get(probe) is runner:
+                runner.waiting = False
+                self._put(runner, self._clock.now())
+
+    def failing(self) -> list[str]:
+        """What fires here, ``id: reason`` by id, from memory: for when the journal is away."""
+        return [
+            f"{id}: {runner.state.reason}"
+            for id, runner in sorted(self._runners.items())
+            if runner.state.fires
+        ]
+
+    @property
+    def blind(self) -> frozenset[str]:
+        """The location while it is blind (``monitor.agreement``), else nothing."""
+        return frozenset({self._location}) if self._blindness.since_at else frozenset()
+
+    # ----------------------------------------------------------------------- start and end
+
+    async def _load(self) -> None:
+        def look(view: View) -> tuple[list[ProbeState], PresentAlert | None]:
+            states = [row for row in view.probe_states() if row.location == self._location]
+            return states, view.alert(self._blindness.fingerprint)
+
+        rows, alert = await self._journal.view(look)
+        self._blindness.restore(alert)
+        for row in rows:
+            runner = self._runners.get(row.probe)
+            if runner is not None:
+                self._restore(runner, row)
+            elif not is_blank(row):
+                self._committer.tell(row.probe, self._removed_row(row.probe))
+                self._committer.drop(blank_row(row.probe, row.location, row.slot_at))
+
+    def _restore(self, runner: Runner, row: ProbeState) -> None:
+        try:
+            runner.restore(row)
+        except (ValueError, KeyError, TypeError):
+            log.exception("a stored state is unreadable", extra={"probe": row.probe})
+            runner.row_at = row.slot_at
+
+    def _begin(self) -> None:
+        self._committer.start()
+        self._schedule_first(self._runners.values())
+        self._wake()
+
+    def _schedule_first(self, runners: Iterable[Runner]) -> None:
+        now = self._clock.now()
+        runners = tuple(runners)
+        new = [runner for runner in runners if runner.state.slot_at is None]
+        within_s = len(new) / FIRST_CHECKS_A_SECOND
+        for runner in runners:
+            if runner.state.slot_at is None:
+                at = first_due_at(runner.probe, now=now, within_s=within_s)
+            else:
+                at = next_due_at(runner.probe, runner.state, after=now)
+            self._put(runner, at)
+
+    async def _close(self) -> None:
+        for task in (self._ticker, *(runner.task for runner in self._running), *self._abandoned):
+            if task is not None:
+                task.cancel()
+        self._ticker = None
+        await self._committer.close()
+
+    def _fail(self, error: BaseException) -> None:
+        """A fault of our own: `run` raises it, and the node decides."""
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
+
+    # ------------------------------------------------------------------------------- the loop
+
+    def _wake(self) -> None:
+        """Look at once what is due, and how long to sleep then."""
+        if self._ended is None or self._ended.done():
+            return
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._ticker = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        try:
+            while True:
+                self._sleeps_until = self._turn(self._clock.now())
+                await self._clock.sleep_until(self._sleeps_until)
+        except Exception as error:
+            self._fail(error)
+
+    def _turn(self, now: datetime) -> datetime:
+        """Do what is due; the instant to wake up at next."""
+        self._sleeps_until = _NOW
+        self._start_due(now)
+        if now >= self._sweep_at:
+            self._sweep(now)
+        wake_at = self._schedule.next_at() or _NEVER
+        if self._running or self._blindness.worth_judging:
+            wake_at = min(wake_at, self._sweep_at)
+        crowded = len(self._running) >= MOST_AT_ONCE
+        return max(wake_at, now + (CROWDED if crowded else FLOOR))
+
+    def _put(self, runner: Runner, at: datetime) -> None:
+        self._schedule.put(runner, at)
+        if at + FLOOR < self._sleeps_until:
+            self._wake()
+
+    def _start_due(self, now: datetime) -> None:
+        for _ in range(MOST_AT_ONCE - len(self._running)):
+            runner = self._schedule.pop(now)
+            if runner is None:
+                return
+            if runner.task is None:
+                self._start(runner, runner.due_at or now, now)
+            else:
+                runner.waiting = True
+
+    def _start(self, runner: Runner, due_at: datetime, now: datetime) -> None:
+        if runner.state.slot_at is not None and due_at <= runner.state.slot_at:
+            log.warning("the clock went back", extra={"probe": runner.probe.id})
+            runner.state = replace(runner.state, slot_at=None)
+        self._metrics.start_lag.observe((now - due_at).total_seconds())
+        runner.started_at = now
+        runner.give_up_at = self._clock.monotonic() + runner.probe.timeout_s + GRACE_S
+        runner.task = asyncio.create_task(self._check(runner, due_at))
+        self._running[runner] = None
+
+    def _sweep(self, now: datetime) -> None:
+        """Once a second: give up on probers that do not end, judge blindness."""
+        self._sweep_at = now + HOUSEKEEPING
+        over = self._clock.monotonic()
+        for runner in [each for each in self._running if each.give_up_at <= over]:
+            self._give_up(runner)
+        alert = self._blindness.judge(self._runners.values(), now)
+        if alert is not None:
+            self._metrics.blind.labels(self._location).set(bool(self._blindness.since_at))
+            self._committer.tell(alert.id, alert)
+
+    # ------------------------------------------------------------------------------ one check
+
+    async def _observe(self, runner: Runner, due_at: datetime) -> tuple[Observation, CheckResult]:
+        return await self._checker.check(
+            runner.probe, due_at=due_at, memory=runner.memory(), needed=runner.needed
+        )
+
+    async def _check(self, runner: Runner, due_at: datetime) -> None:
+        try:
+            observation, result = await self._observe(runner, due_at)
+            if runner.task is asyncio.current_task():
+                self._finish(runner, observation, result)
+        except Exception as error:
+            self._fail(error)
+
+    def _give_up(self, runner: Runner) -> None:
+        log.warning("a prober outlived its timeout", extra={"probe": runner.probe.id})
+        task = runner.task
+        if task is not None:
+            self._abandoned.add(task)
+            task.add_done_callback(self._abandoned.discard)
+            task.cancel()
+        due_at = runner.due_at or runner.started_at
+        self._finish(
+            runner,
+            *self._checker.given_up(runner.probe, due_at=due_at, started_at=runner.started_at),
+        )
+
+    async def _within_timeout(
+        self, probe: Probe, task: "asyncio.Task[tuple[Observation, CheckResult]]", at: datetime
+    ) -> tuple[Observation, CheckResult]:
+        until = at + timedelta(seconds=probe.timeout_s + GRACE_S)
+        sleeper = asyncio.create_task(self._clock.sleep_until(until))
+        try:
+            await asyncio.wait({task, sleeper}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
+        if task.done():
+            return task.result()
+        return self._checker.given_up(probe, due_at=at, started_at=at)
+
+    def _finish(self, runner: Runner, observation: Observation, result: CheckResult) -> None:
+        runner.task = None
+        self._running.pop(runner, None)
+        now = self._clock.now()
+        result = clean_result(result, self._redactor)
+        runner.state, turn = fold(runner.state, result, runner.probe)
+        kept = self._keeper.take(observation, result, turned=turn is not None, now=now)
+        if kept is not None:
+            self._committer.keep(kept.digest, kept.content)
+            self._metrics.evidence_bytes.inc(len(kept.content))
+            result = replace(result, evidence=kept.digest)
+            runner.state = replace(runner.state, evidence=kept.digest)
+        if not runner.learn(observation, result):
+            log.warning("a check wants too much kept", extra={"probe": runner.probe.id})
+        self._show(runner, observation, result)
+        self._blindness.saw(runner, result, now)
+        self._committer.add(runner, result)
+        if turn is not None:
+            self._committer.tell(runner.probe.id, self._verdict_row(result))
+        self._put(runner, now if runner.waiting else self._schedule.next_due(runner, now))
+        runner.waiting = False
+
+    def _show(self, runner: Runner, observation: Observation, result: CheckResult) -> None:
+        self._metrics.check_of[result.outcome].inc()
+        try:
+            self._metrics.families.show(observation, result, firing=runner.state.fires)
+        except (TypeError, ValueError):
+            log.exception("a prober's metrics cannot be shown", extra={"probe": runner.probe.id})
+
+    def _verdict_row(self, result: CheckResult) -> InboxRow:
+        slot_us = microseconds(result.due_at)
+        return InboxRow(
+            id=f"verdict/{result.probe}/{self._location}/{slot_us}",
+            kind="verdict",
+            body={"probe": result.probe, "location": self._location, "slot_us": slot_us},
+            received_at=self._clock.now(),
+        )
+
+    # --------------------------------------------------------------------------- the documents
+
+    def _adopt(self, runner: Runner, probe: Probe) -> None:
+        before = runner.probe
+        runner.adopt(probe)
+        if _shown_as(before) != _shown_as(probe):
+            self._metrics.families.declare(probe, self._location)
+        moved = (before.every_s, before.confirm) != (probe.every_s, probe.confirm)
+        if moved and self._ticker is not None and runner.task is None:
+            self._put(runner, self._schedule.next_due(runner, self._clock.now()))
+
+    def _remove(self, runner: Runner) -> None:
+        probe = runner.probe.id
+        runner.due_at = None
+        self._running.pop(runner, None)
+        if runner.task is not None:
+            runner.task.cancel()
+            runner.task = None
+        self._metrics.families.remove(probe, self._location)
+        self._keeper.forget(probe)
+        self._blindness.forget(runner)
+        self._committer.drop(blank_row(probe, self._location, runner.row_at))
+        self._committer.tell(probe, self._removed_row(probe))
+
+    def _removed_row(self, probe: str) -> InboxRow:
+        now = self._clock.now()
+        return InboxRow(
+            id=f"verdict/{probe}/{self._location}/removed/{microseconds(now)}",
+            kind="verdict",
+            body={"probe": probe, "location": self._location, "removed": True},
+            received_at=now,
+        )
+
+
+def _shown_as(probe: Probe) -> tuple[Any, ...]:
+    """All that the lines of a probe depend on."""
+    where = (probe.kind, probe.client, probe.service, probe.vendor, probe.timeout_s)
+    return (*where, tuple(sorted(probe.labels.items())), type(probe.prober))

@@ -1,0 +1,145 @@
+"""The page behind the link in a message: one screen, one thumb, no JavaScript, under 30 KB.
+
+Opening it changes nothing. Its button acknowledges exactly the incidents of the delivery the
+link was sent with; afterwards the same page offers what comes next. A link that has expired
+or is not ours says so.
+"""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from sentinel.engine import links
+from sentinel.engine.folds import Overlay
+from sentinel.engine.node import Node
+from sentinel.incident import commands as cmd
+from sentinel.incident.naming import title
+from sentinel.incident.runs import asked_of
+from sentinel.incident.state import IncidentState, Status
+from sentinel.localtime import wall
+from sentinel.timeline.site_facts import DeliveryJoined
+from sentinel.web.auth import foreign
+from sentinel.web.render import page
+
+LOOKED_BACK = 3000
+"""Facts of a person's stream looked through for a delivery: more than three days of a storm."""
+SNOOZES = {"15m": 900.0, "1h": 3600.0, "4h": 14400.0}
+AFTERWARDS = ("resolve", "escalate", "release", "mitigate")
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a link leads to."""
+
+    link: links.Link
+    incidents: tuple[IncidentState, ...]
+
+
+async def _behind(request: Request) -> Behind | None:
+    node: Node = request.app.state.node
+    link = links.read(node.link_key, request.path_params["token"], node.present.policy.people)
+    if link is None:
+        return None
+
+    def look(overlay: Overlay) -> Behind:
+        stream = f"person/{link.person}"
+        after = max(0, overlay.view.version(stream) - LOOKED_BACK)
+        found = dict.fromkeys(
+            record.what.incident
+            for record in overlay.view.read(stream, after=after)
+            if isinstance(record.what, DeliveryJoined) and record.what.delivery == link.delivery
+        )
+        return Behind(link, tuple(overlay.incident(incident) for incident in found))
+
+    return await node.decisions.look(look)
+
+
+async def show(request: Request) -> Response:
+    """The page. GET and HEAD change nothing (rule 19)."""
+    behind = await _behind(request)
+    if behind is None or not behind.incidents:
+        return page(request, "link_unknown.html", status=404)
+    node: Node = request.app.state.node
+    if behind.link.expires_at <= node.clock.now():
+        return page(request, "link_expired.html", status=410, incidents=behind.incidents)
+    person = node.present.policy.people[behind.link.person]
+    return page(
+        request,
+        "acknowledge.html",
+        person=person,
+        behind=behind,
+        rows=[_row(state, person.timezone) for state in behind.incidents],
+        waiting=[state for state in behind.incidents if state.status is Status.triggered],
+        asked=_asked(behind),
+        snoozes=SNOOZES,
+        said=request.query_params.get("said", ""),
+    )
+
+
+def _row(state: IncidentState, timezone: str) -> dict[str, object]:
+    firing = state.firing()
+    since = min((alert.started_at for alert in firing), default=state.opened_at)
+    return {
+        "state": state,
+        "title": title(state),
+        "severity": state.severity.name,
+        "since": wall(since, timezone).strftime("%a %H:%M:%S %Z") if since else "",
+        "alerts": firing[:5],
+    }
+
+
+def _asked(behind: Behind) -> list[dict[str, str]]:
+    """Approvals that wait for this person."""
+    return [
+        {"incident": state.incident, "run": run.id, "step": step, "playbook": run.playbook,
+         "digest": run.steps[step].inputs_digest}
+        for state in behind.incidents
+        for run, step in asked_of(state)
+        if behind.link.person in run.steps[step].asked
+    ]  # fmt: skip
+
+
+async def act(request: Request) -> Response:
+    """The button: acknowledge the delivery's incidents, or what comes after for one of them."""
+    node: Node = request.app.state.node
+    behind = await _behind(request)
+    if behind is None or not behind.incidents or foreign(request, node.url):
+        return page(request, "link_unknown.html", status=404)
+    if behind.link.expires_at <= node.clock.now():
+        return page(request, "link_expired.html", status=410, incidents=behind.incidents)
+    form = await request.form(max_fields=20, max_files=0)
+    word = str(form.get("command", ""))
+    chosen = str(form.get("incident", ""))
+    incidents = [s.incident for s in behind.incidents if chosen in ("", s.incident)]
+    command = _command(word, {name: str(value) for name, value in form.items()})
+    if command is None or not incidents:
+        return page(request, "link_unknown.html", status=400)
+    refused = []
+    for incident in incidents:
+        answer = await node.responder.command(incident, command, by=behind.link.person, via="link")
+        if answer is not None:
+            refused.append(answer.reason)
+    said = "refused" if refused else word
+    return RedirectResponse(f"{request.url.path}?said={said}", status_code=303)
+
+
+def _command(word: str, form: dict[str, str]) -> cmd.Command | None:
+    match word:
+        case "ack":
+            return cmd.Acknowledge()
+        case "snooze" if form.get("for", "") in SNOOZES:
+            return cmd.Snooze(SNOOZES[form["for"]])
+        case "note" if form.get("text", "").strip():
+            return cmd.Note(form["text"].strip()[: cmd.MAX_TEXT])
+        case "answer" if form.get("answer") in ("approved", "refused"):
+            return cmd.Answer(
+                run=form.get("run", ""),
+                step=form.get("step", ""),
+                answer=form["answer"],
+                inputs_digest=form.get("digest", ""),
+            )
+        case _ if word in AFTERWARDS:
+            return cmd.parse(word, {})
+        case _:
+            return None

@@ -1,0 +1,155 @@
+"""The one port: console, API, metrics, health, pings, acknowledge page.
+
+Every response carries a strict content security policy; pages need no JavaScript. Bodies are
+bounded before they are read. No GET changes anything.
+"""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from sentinel.engine.node import Node
+from sentinel.web import acknowledge, api, pages, pings
+from sentinel.web.auth import caller, foreign
+
+MAX_BODY = 512 * 1024
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+log = logging.getLogger("sentinel.web")
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class Guarded:
+    """Adds the security headers, and refuses bodies that are too large before they are read."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > MAX_BODY:
+            refused = PlainTextResponse("the body is too large", status_code=413)
+            await refused(scope, receive, send)
+            return
+        seen = 0
+
+        async def bounded() -> MutableMapping[str, Any]:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > MAX_BODY:
+                return {"type": "http.disconnect"}
+            return message
+
+        async def with_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(
+                        (n.encode(), v.encode())
+                        for n, v in HEADERS.items()
+                        if n.encode() not in present
+                    ),
+                ]
+            await send(message)
+
+        await self._app(scope, bounded, with_headers)
+
+
+def build(node: Node) -> Starlette:
+    """The application over a running node."""
+    static = StaticFiles(packages=[("sentinel.web", "static")])
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+
+    app = Starlette(
+        routes=[
+            Route("/-/healthy", healthy, methods=["GET", "HEAD"]),
+            Route("/-/ready", ready, methods=["GET", "HEAD"]),
+            Route("/-/reload", reload, methods=["POST", "PUT"]),
+            Route("/metrics", metrics, methods=["GET"]),
+            Route("/ping/{secret}", pings.ping, methods=["GET", "HEAD", "POST"]),
+            Route("/ping/{secret}/{what}", pings.ping, methods=["GET", "HEAD", "POST"]),
+            Route("/a/{token}", acknowledge.show, methods=["GET", "HEAD"]),
+            Route("/a/{token}", acknowledge.act, methods=["POST"]),
+            Mount("/api/v1", routes=api.ROUTES),
+            Mount("/static", static),
+            *pages.ROUTES,
+        ],
+        middleware=[Middleware(Guarded)],
+        exception_handlers={Exception: _broken},
+        lifespan=lifespan,
+    )
+    app.state.node = node
+    return app
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    log.exception(
+        "a request ended in an error of ours", extra={"path": request.url.path}, exc_info=error
+    )
+    return JSONResponse({"error": "internal", "text": "an error of ours; it is in the log"}, 500)
+
+
+async def healthy(request: Request) -> Response:
+    """The process answers: always 200."""
+    return PlainTextResponse("Healthy\n")
+
+
+async def ready(request: Request) -> Response:
+    """200 once documents are active and the journal answers, else 503 with the reason."""
+    node: Node = request.app.state.node
+    why_not = node.unready()
+    return PlainTextResponse("Ready\n" if not why_not else f"{why_not}\n", 503 if why_not else 200)
+
+
+async def reload(request: Request) -> Response:
+    """Read the workspace again; a bad file keeps the old set and says so."""
+    node: Node = request.app.state.node
+    who = caller(request, await node.site(), via="api")
+    if who is None or foreign(request, node.url):
+        return JSONResponse({"error": "forbidden"}, 403)
+    problems = await node.reload()
+    rows = [str(problem) for problem in problems]
+    return JSONResponse(
+        {"reloaded": not node.reload_refused, "problems": rows}, 422 if node.reload_refused else 200
+    )
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format; from beyond loopback with a token, like everything."""
+    node: Node = request.app.state.node
+    if caller(request, await node.site(), via="api") is None:
+        return PlainTextResponse("who are you?\n", 401)
+    found = node.exposition(
+        request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
+    )
+    headers = {"content-type": found.content_type}
+    if found.encoding:
+        headers["content-encoding"] = found.encoding
+    return Response(found.body, headers=headers)
