@@ -228,6 +228,7 @@ def test_firings_are_those_of_the_minute_by_minute_oracle(
         assert before[-1] == cron_before(cron, timezone, before[-1])
 
 
+@pytest.mark.slow
 @given(st.sampled_from(NIGHTS), CRONS, st.integers(0, 1500))
 @settings(max_examples=40, deadline=None)
 def test_firings_are_those_of_cronsim_where_the_clock_moves_an_hour_by_night(
