@@ -22,8 +22,8 @@ from sentinel.playbook.context import Context, digest, evaluate_outputs, render
 from sentinel.playbook.decision import Claimed, ClaimRefused, Decision, Found, Gate, StepResult
 from sentinel.playbook.draft import Draft
 from sentinel.playbook.needs import dependents, wait_of
+from sentinel.playbook.parts import settle, settled
 from sentinel.playbook.playbook import Playbook, Step, WaitApproval
-from sentinel.playbook.run import settle, settled
 from sentinel.playbook.state import (
     CONDITION_REASONS,
     LIMIT_REASONS,
