@@ -12,6 +12,7 @@ from sentinel.probers.http import Http
 from sentinel.probers.journey import Journey, JourneyStep
 from sentinel.transport.curl import Transport
 from sentinel.words import Outcome
+from tests.probers.documents import shown
 from tests.transport.servers import OK, observed, recording, redirect, serving
 
 OUTSIDE = frozenset({"body", "json", "html", "headers", "capture"})
@@ -295,3 +296,7 @@ def test_a_captured_value_has_bounds():
 def test_what_cannot_be_walked_is_refused_when_it_is_declared(make):
     with pytest.raises(ValueError, match=r"called|written|captured"):
         make()
+
+
+def test_what_the_pages_show_can_be_declared():
+    assert {"journey"} == {probe.kind for probe in shown("journey").values()}

@@ -10,6 +10,7 @@ from sentinel.metrics.families import KNOWN
 from sentinel.probers.tcp import Tcp, TcpLine
 from sentinel.transport.curl import Transport
 from sentinel.words import Outcome
+from tests.probers.documents import shown
 from tests.transport.certificates import authority, server
 from tests.transport.servers import observed, serving
 
@@ -160,3 +161,7 @@ def test_nothing_stays_open():
             return transport.under_way
 
     assert 0 == asyncio.run(main())
+
+
+def test_what_the_pages_show_can_be_declared():
+    assert {"tcp"} == {probe.kind for probe in shown("tcp").values()}
