@@ -14,6 +14,7 @@ below 20 ms, resident memory below 250 MB.
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import resource
 import shutil
@@ -140,6 +141,8 @@ async def watch(page: str, folder: Path, options: argparse.Namespace) -> Figures
             metrics=metrics,
             redactor=Redactor(),
         )
+        gc.collect()
+        gc.freeze()
         watching = asyncio.create_task(watcher.run())
         await asyncio.sleep(options.every + WARM_UP_S)
         before, began = samples(metrics), cpu_s()

@@ -59,6 +59,8 @@ _KEEPALIVES: dict[str, Any] = {
 class PostgresLink:
     """One connection to PostgreSQL; see ``sql.Link``. `node` marks our own NOTIFYs."""
 
+    dialect = "postgres"
+
     def __init__(self, url: str, *, node: str = "") -> None:
         self._node = node
         self.row_lock = ""

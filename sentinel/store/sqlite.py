@@ -39,6 +39,7 @@ _WAL_KEPT_BYTES = 64 * 1024 * 1024
 class SqliteLink:
     """One connection to a SQLite file; see ``sql.Link``."""
 
+    dialect = "sqlite"
     row_lock = ""
     row_skip = ""
 

@@ -1,5 +1,7 @@
 """Which stores are opened, and which are refused."""
 
+import sys
+
 import pytest
 
 from sentinel.errors import ExtraMissing, Failure, StoreTooNew
@@ -71,8 +73,9 @@ def test_an_address_says_which_store(where: str, postgres: bool) -> None:
 async def test_without_the_driver_the_message_is_the_command_that_mends_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "sentinel.store.postgres", None)
-    with pytest.raises(ExtraMissing, match=r"pip install 'sentinel\[postgres\]'"):
+    monkeypatch.delitem(sys.modules, "sentinel.store.postgres", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ExtraMissing, match=r"`psycopg`: pip install 'sentinel\[postgres\]'"):
         open_journal("postgresql://127.0.0.1/x")
     journal = open_journal(":memory:")
     assert isinstance(journal, SqliteJournal)
