@@ -29,13 +29,15 @@ Broken = Literal["", "truncate", "duplicate", "price", "utf8"]
 
 @dataclass(frozen=True)
 class Feed:
-    """How many rows, and what is wrong with them. `prices` changes a row's price."""
+    """How many rows, and what is wrong with them. `price` changes a row's price, `padding` adds
+    characters to each description."""
 
     items: int = 200
     first: int = 0
     broken: Broken = ""
     seed: int = 1
     brand: str = ""
+    padding: int = 0
     built: str = "Sun, 01 Mar 2026 05:00:00 +0000"
     price: Callable[[int, float], float] = lambda _, price: price
 
@@ -47,7 +49,7 @@ class Feed:
             yield [
                 f"SKU{name:08d}",
                 f"Blue mug {number}",
-                "A mug for daily use & more. " * dice.randint(1, 6),
+                "A mug for daily use & more. " * dice.randint(1, 6) + "x" * self.padding,
                 f"https://shop.acme.example/p/{number}",
                 f"https://shop.acme.example/i/{number}.jpg",
                 dice.choice(["in_stock", "out_of_stock"]),
