@@ -64,7 +64,11 @@ class Overlay:
         )
 
     def guard(self, name: str) -> GuardState:
-        return self._each(name, GuardState(), lambda g, r: apply_guard(g, cast("GuardFact", r.what), r.occurred_at))
+        return self._each(
+            name,
+            GuardState(),
+            lambda g, r: apply_guard(g, cast("GuardFact", r.what), r.occurred_at),
+        )
 
     def site(self) -> SiteState:
         return self._each("site", SiteState(), _fold_site)

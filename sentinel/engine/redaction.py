@@ -52,11 +52,20 @@ class Redactor:
     """Takes out of text what may not be stored; knows this site's secrets by value."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets for form in derived_forms(secret)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._forms: frozenset[str] = frozenset()
+        self._secrets: re.Pattern[str] | None = None
         self.short = lru_cache(maxsize=4096)(self.text)
         """`text`, remembered: for the short values that results keep, which seldom change."""
+        self.know(secrets)
+
+    def know(self, secrets: Iterable[str]) -> None:
+        """Take these out too from now on. What was once a secret stays one."""
+        forms = self._forms.union(*(derived_forms(secret) for secret in secrets))
+        if forms != self._forms:
+            self._forms = forms
+            longest_first = sorted(forms, key=lambda form: (-len(form), form))
+            self._secrets = re.compile("|".join(map(re.escape, longest_first)))
+            self.short.cache_clear()
 
     def text(self, text: str) -> str:
         """The text without what may not be stored. Text that holds none comes back as it was."""

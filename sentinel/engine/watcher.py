@@ -23,7 +23,7 @@ from sentinel.engine.checking import GRACE_S, Checker
 from sentinel.engine.committer import Committer
 from sentinel.engine.evidence import EvidenceKeeper
 from sentinel.engine.pings import add_ping
-from sentinel.engine.redaction import Redactor, clean_result
+from sentinel.engine.redaction import Redactor, clean_result, secret_values
 from sentinel.engine.runner import Runner, blank_row, is_blank
 from sentinel.engine.schedule import Schedule
 from sentinel.kinds import Pings, Secrets
@@ -61,12 +61,14 @@ class Watcher:
         redactor: Redactor,
         on_journal: Callable[[bool], None] = lambda ok: None,
     ) -> None:
-        """`on_journal` is told after every commit whether the journal took it."""
+        """`on_journal` is told after every commit whether the journal took it. `redactor` knows
+        the secrets of these probes; those of later documents it learns in `apply`."""
         self._location = location
         self._journal = journal
         self._clock = clock
         self._metrics = metrics
         self._redactor = redactor
+        self._secrets = secrets
         self._checker = Checker(
             location=location, clock=clock, transport=transport, secrets=secrets
         )
@@ -126,6 +128,7 @@ class Watcher:
             else:
                 self._adopt(runner, probe)
         if self._ticker is not None:
+            self._redactor.know(secret_values(mine.values(), self._secrets))
             self._schedule_first(added)
 
     def ping(self, probe: str, ping: Pings) -> bool:
@@ -161,6 +164,14 @@ class Watcher:
             if runner.waiting and self._runners.get(probe) is runner:
                 runner.waiting = False
                 self._put(runner, self._clock.now())
+
+    def failing(self) -> list[str]:
+        """What fires here, ``id: reason`` by id, from memory: for when the journal is away."""
+        return [
+            f"{id}: {runner.state.reason}"
+            for id, runner in sorted(self._runners.items())
+            if runner.state.fires
+        ]
 
     @property
     def blind(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ already knows it. `streams_for` names what must be locked; the engine locks it i
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sentinel.errors import Outdated
 from sentinel.incident import deliveries
@@ -108,9 +108,9 @@ class Course:
         self.people[person] = deliveries.fold_person(known, what, self.now)
         self._append(f"person/{person}", what, {})
 
-    def on_guard(self, guard: str, what: GuardFact) -> None:
+    def on_guard(self, guard: str, what: AnyFact) -> None:
         """It happened to a guard."""
-        self.guards[guard] = apply_guard(self.guard(guard), what, self.now)
+        self.guards[guard] = apply_guard(self.guard(guard), cast("GuardFact", what), self.now)
         self._append(guard, what, {})
 
     def take(self, facts: Iterable[Fact]) -> None:

@@ -3,7 +3,7 @@
 import base64
 import json as jsonlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -167,6 +167,9 @@ class Http:
         maximum=BODY_LIMIT,
     )
 
+    _plain: Request | None = field(default=None, init=False, repr=False, compare=False)
+    """The request of a stranger without secrets: it never changes, so it is made once."""
+
     def host(self) -> str:
         """The host that is connected to."""
         return _host(self.connect_to or self.url)
@@ -178,7 +181,9 @@ class Http:
     async def visit(self, world: ProbeWorld, visitor: Visitor | None) -> Observation:
         """Ask as a visitor who has cookies and comes from a page; None: a stranger."""
         try:
-            request = self.request(world.secrets, visitor)
+            request = (self._plain if visitor is None else None) or self._remembered(
+                world.secrets, visitor
+            )
         except ValueError as error:
             return _unasked(str(error))
         jar = visitor.jar if visitor is not None else None
@@ -186,6 +191,13 @@ class Http:
         if visitor is not None and exchange.status:
             visitor.page = exchange.url
         return observed(exchange, request, now=world.now, needed=world.needed)
+
+    def _remembered(self, secrets: Secrets, visitor: Visitor | None) -> Request:
+        request = self.request(secrets, visitor)
+        secret = self.basic or self.bearer or self.secret_headers or self.secret_form
+        if visitor is None and not secret and "{" not in self.url:
+            object.__setattr__(self, "_plain", request)
+        return request
 
     def request(self, secrets: Secrets, visitor: Visitor | None) -> Request:
         """The request on the wire. Raises SecretMissing, and ValueError for a URL that is none."""

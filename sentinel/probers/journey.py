@@ -212,7 +212,7 @@ class _Walk:
 def rendered(prober: ProberSpec, captured: Mapping[str, Any]) -> ProberSpec:
     """The prober with every reference replaced by its value. Raises ExpressionFailed."""
     fields = dataclasses.fields(cast(Any, prober))
-    values = {each.name: getattr(prober, each.name) for each in fields}
+    values = {each.name: getattr(prober, each.name) for each in fields if each.init}
     new = {name: _filled(value, captured, as_text=name != "json") for name, value in values.items()}
     return prober if new == values else replace(cast(Any, prober), **new)
 

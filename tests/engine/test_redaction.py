@@ -79,6 +79,13 @@ def test_a_very_short_secret_does_not_blank_every_page():
     assert Redactor(["a"]).text("a page") == "a page"
 
 
+def test_a_secret_learnt_later_is_taken_out_from_then_on():
+    redactor = Redactor(["first one"])
+    before = redactor.short("first one, second one")
+    redactor.know(["second one"])
+    assert [before, redactor.short("first one, second one")] == ["***, second one", "***, ***"]
+
+
 def test_values_are_taken_out_at_any_depth_and_by_name():
     seen = {"token": 7, "headers": [{"Cookie": ["a=b"]}], "note": f"it was {PASSWORD}", "n": 3}
     cleaned = {

@@ -593,6 +593,16 @@ async def test_a_sick_shop_does_not_make_a_location_blind():
         assert not [row for row in await watch.inbox() if row.kind == "alert"]
 
 
+@played
+async def test_what_fires_is_known_without_the_journal():
+    sick, well = scripted("sick"), scripted("well")
+    script(sick).then(bad("reset"))
+    async with watching([sick, well]) as watch:
+        watch.journal.refuses = True
+        await watch.advance(60)
+        assert ["sick: reset"] == watch.watcher.failing()
+
+
 # --------------------------------------------------------------------------------- numbers
 
 
