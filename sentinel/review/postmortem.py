@@ -34,9 +34,8 @@ def draft(
         _head(known, opened, names or {}),
         f"## Summary\n\n{ASK}: two sentences a customer would understand.",
         _impact(known),
-        f"## What happened\n\nAll times UTC; local zone of the team: {timezone}. The timeline begins "
-        "when the alert fired; "
-        f"what came before it belongs here too.\n\n{story(records, timezone=timezone, names=names).as_markdown()}",
+        "## What happened\n\nTimes are UTC. The timeline begins when the alert fired; what came before "
+        f"it belongs here too.\n\n{story(records, timezone=timezone, names=names).as_markdown()}",
         _automation(records),
         f"## Contributing factors\n\n- {ASK}\n- {ASK}",
         f"## Detection\n\nFound by {_found_by(records)}. Could it have been found earlier? {ASK}",
