@@ -36,6 +36,7 @@ from benchmarks.http_prober import (
     paced,
     running,
 )
+from sentinel.engine.collector import settle_collector
 from sentinel.engine.redaction import Redactor
 from sentinel.engine.wallclock import WallClock
 from sentinel.engine.watcher import Watcher
@@ -140,6 +141,7 @@ async def watch(page: str, folder: Path, options: argparse.Namespace) -> Figures
             metrics=metrics,
             redactor=Redactor(),
         )
+        settle_collector()
         watching = asyncio.create_task(watcher.run())
         await asyncio.sleep(options.every + WARM_UP_S)
         before, began = samples(metrics), cpu_s()

@@ -238,16 +238,22 @@ def _last_name(node: ast.expr) -> str:
     return getattr(node, "attr", None) or getattr(node, "id", "")
 
 
-def test_the_values_of_the_rooms_are_frozen_and_slotted() -> None:
+@pytest.mark.parametrize(
+    ("switch", "rooms"), [("slots", ROOMS), ("frozen", ("timeline", "monitor", "oncall"))]
+)
+def test_the_values_of_the_rooms_are_frozen_and_slotted(
+    switch: str, rooms: tuple[str, ...]
+) -> None:
     wrong = [
         f"{module.at(node)} {node.name}"
-        for module in _rooms()
+        for module in modules()
+        if module.room in rooms
         for node in ast.walk(module.tree)
         if isinstance(node, ast.ClassDef)
         for decorator in node.decorator_list
         if _last_name(decorator.func if isinstance(decorator, ast.Call) else decorator)
         == "dataclass"
-        if not {"frozen", "slots"} <= _switched_on(decorator)
+        if switch not in _switched_on(decorator)
     ]
 
     assert wrong == []

@@ -20,9 +20,7 @@ def silence() -> None:
 @click.option("--reason", required=True)
 @click.option("--by", default="")
 @reaching
-def add_silence(
-    client: Client, matchers: tuple[str, ...], for_: str, reason: str, by: str
-) -> None:
+def add_silence(client: Client, matchers: tuple[str, ...], for_: str, reason: str, by: str) -> None:
     """Mute alerts that match all of LABEL=VALUE (VALUE may be ``~re2``)."""
     pairs = dict(each.split("=", 1) for each in matchers if "=" in each)
     if len(pairs) != len(matchers):
@@ -41,7 +39,9 @@ def list_silences(client: Client, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [[s["id"], s["from_at"], s["to_at"], s["by"], str(s["matchers"]), s["reason"]] for s in found]
+    rows = [
+        [s["id"], s["from_at"], s["to_at"], s["by"], str(s["matchers"]), s["reason"]] for s in found
+    ]
     print_table(["silence", "from", "to", "by", "matchers", "reason"], rows)
 
 
@@ -127,8 +127,8 @@ def revoke_token(client: Client, name: str) -> None:
 def page(client: Client, person: str, test: bool) -> None:
     """Send a test page by every method of a person; exit 1 unless each was accepted."""
     sent = client.post(f"/api/v1/people/{person}/page")["sent"]
-    print_table(["method", "came to", "reason"], [[s["method"], s["came_to"], s["reason"]] for s in sent])
+    print_table(
+        ["method", "came to", "reason"], [[s["method"], s["came_to"], s["reason"]] for s in sent]
+    )
     if not sent or any(each["came_to"] != "accepted" for each in sent):
         sys.exit(Exit.refused)
-
-

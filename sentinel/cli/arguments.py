@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sentinel.cli.client import Client
-from sentinel.library.spans import read_span
+from sentinel.library.spans import seconds
 
 
 def addresses_of(given: tuple[str, ...]) -> dict[str, str]:
@@ -36,7 +36,7 @@ def reaching(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.pass_context
     def with_client(
-        context: click.Context, *, url: str, token: str, data: Path, **others: Any
+        context: click.Context, /, *, url: str, token: str, data: Path, **others: Any
     ) -> Any:
         client = Client(url=url, token=token, socket=data / "node.sock")
         return context.invoke(command, client=client, **others)
@@ -51,6 +51,6 @@ def reaching(command: Callable[..., Any]) -> Callable[..., Any]:
 def span(text: str) -> timedelta:
     """A span such as ``30m`` or ``2h``. Ends the command with usage for anything else."""
     try:
-        return timedelta(seconds=read_span(text))
+        return timedelta(seconds=seconds(text))
     except ValueError as wrong:
         raise click.BadParameter(str(wrong)) from wrong

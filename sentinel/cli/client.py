@@ -66,7 +66,9 @@ class Client:
 
 
 def _unreachable(where: str, failed: Exception) -> NoReturn:
-    click.echo(f"no node answers at {where}: {failed.args[1]}; is `sentinel run` running?", err=True)
+    click.echo(
+        f"no node answers at {where}: {failed.args[1]}; is `sentinel run` running?", err=True
+    )
     sys.exit(Exit.unreachable)
 
 

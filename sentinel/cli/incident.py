@@ -22,7 +22,14 @@ def incidents(client: Client, status: tuple[str, ...], as_json: bool) -> None:
         print_json(found)
         return
     rows = [
-        [row["incident"], row["status"], row["severity"], row["opened_at"], row["holder"], row["title"]]
+        [
+            row["incident"],
+            row["status"],
+            row["severity"],
+            row["opened_at"],
+            row["holder"],
+            row["title"],
+        ]
         for row in found
     ]
     print_table(["incident", "status", "severity", "opened", "holder", "what"], rows)

@@ -26,6 +26,15 @@ COMMANDS: Mapping[str, Row] = {
     "lint": Row("sentinel.cli.lint", "lint", "Find every mistake in every file at once."),
     "schema": Row("sentinel.cli.schema", "schema", "Print the JSON Schema of a kind of document."),
     "kinds": Row("sentinel.cli.kinds", "kinds", "List what can be watched, done and paged with."),
+    "run": Row("sentinel.cli.run", "run", "Watch, decide, act and page."),
+    "probe": Row("sentinel.cli.probe", "probe", "Check one probe now and show its phases."),
+    "probes": Row("sentinel.cli.probe", "probes", "List probes and how they stand."),
+    "incidents": Row("sentinel.cli.incident", "incidents", "List incidents."),
+    "incident": Row("sentinel.cli.incident", "incident", "Look at one incident, or act on it."),
+    "page": Row("sentinel.cli.admin", "page", "Send a person a test page."),
+    "silence": Row("sentinel.cli.admin", "silence", "Mute alerts for a while."),
+    "automation": Row("sentinel.cli.admin", "automation", "The kill switch of playbook steps."),
+    "token": Row("sentinel.cli.admin", "token", "Bearer tokens for the API."),
     "oncall": Row("sentinel.cli.oncall", "oncall", "Who is on call, and when."),
 }
 """Every command. A noun with verbs is a click group in its module."""

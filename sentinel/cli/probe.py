@@ -40,7 +40,9 @@ async def check_once(folder: Path, probe: Probe) -> CheckResult:
 
 @click.command()
 @click.argument("id")
-@click.argument("folder", default=".", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument(
+    "folder", default=".", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
 @click.option("--address", "replaced", multiple=True, metavar="NAME=URL")
 @click.option("--json", "as_json", is_flag=True)
 def probe(id: str, folder: Path, replaced: tuple[str, ...], as_json: bool) -> None:
@@ -75,7 +77,12 @@ def as_data(probe: Probe, result: CheckResult) -> dict[str, Any]:
         "address": result.address,
         "phases": dict(result.phases),
         "expectations": [
-            {"that": j.source, "outcome": j.outcome.value, "reason": j.reason, "actual": dict(j.actual)}
+            {
+                "that": j.source,
+                "outcome": j.outcome.value,
+                "reason": j.reason,
+                "actual": dict(j.actual),
+            }
             for j in result.judged
         ],
         "attempts": len(result.attempts) or 1,

@@ -101,7 +101,9 @@ async def serve(node: Node, sockets: list[socket.socket], *, stop: asyncio.Event
         await node.start()
         failed = node.failed
         stopping = asyncio.ensure_future(stop.wait())
-        ends = {stopping, serving, *([failed] if failed is not None else [])}
+        ends: set[asyncio.Future[Any]] = {stopping, serving}
+        if failed is not None:
+            ends.add(failed)
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if failed is not None and failed.done() and not failed.cancelled():
@@ -148,15 +150,23 @@ async def _run(settings: Settings, store: str, address: str) -> None:
 
 
 @click.command()
-@click.argument("folder", default=".", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument(
+    "folder", default=".", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
 @click.option("--listen", "address", default="127.0.0.1:8800", show_default=True, help="HOST:PORT")
 @click.option("--data", type=click.Path(path_type=Path), help="default: FOLDER/.sentinel")
 @click.option("--store", default="", help="postgresql://… instead of the embedded file")
-@click.option("--address", "replaced", multiple=True, metavar="NAME=URL", help="replace a site address")
-@click.option("--url", default="", help="where links in messages lead; default: site.url, else here")
+@click.option(
+    "--address", "replaced", multiple=True, metavar="NAME=URL", help="replace a site address"
+)
+@click.option(
+    "--url", default="", help="where links in messages lead; default: site.url, else here"
+)
 @click.option("--location", default="local", show_default=True, help="where this node checks from")
 @click.option("--node", "name", default="", help="this node's name; default: the machine's")
-@click.option("--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.option(
+    "--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"])
+)
 def run(
     folder: Path,
     address: str,

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sentinel.engine.runner import Runner
 from sentinel.labels import fingerprint
-from sentinel.monitor.agreement import Seen, blind
+from sentinel.monitor.agreement import BLIND_HOSTS, Seen, blind
 from sentinel.monitor.probe import CheckResult
 from sentinel.monitor.verdict import microseconds
 from sentinel.store.journal import InboxRow, PresentAlert
@@ -52,7 +52,8 @@ class Blindness:
 
     def judge(self, runners: Iterable[Runner], now: datetime) -> InboxRow | None:
         """The alert that began or ended now, for the responder's inbox; None: nothing changed."""
-        if not self.worth_judging:
+        hosts = {runner.host for runner in self._unreachable}
+        if self.since_at is None and len(hosts) < BLIND_HOSTS:
             return None
         seen = [
             Seen(runner.host, runner.checked_at, runner.unreachable)

@@ -24,11 +24,7 @@ log = logging.getLogger("sentinel.upkeep")
 
 def keep_of(declared: DeclaredKeep) -> Keep:
     """How long the store keeps things, from the document's words."""
-    return Keep(
-        results_for=timedelta(seconds=declared.raw_s),
-        rollups_for=timedelta(seconds=max(declared.rollups_s.values(), default=declared.raw_s)),
-        evidence_for=timedelta(seconds=declared.evidence_s),
-    )
+    return Keep(declared.results_for, declared.rollups_for, declared.evidence_for)
 
 
 class Upkeep:

@@ -19,6 +19,9 @@ class WallClock:
         return time.monotonic()
 
     async def sleep_until(self, at: datetime) -> None:
-        while (left_s := (at - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - a clock waits
+        left_s = (at - self.now()).total_seconds()
+        if left_s <= 0:
+            await asyncio.sleep(0)
+        while left_s > 0:
             await asyncio.sleep(min(left_s, LONGEST_SLEEP_S))
-        await asyncio.sleep(0)
+            left_s = (at - self.now()).total_seconds()

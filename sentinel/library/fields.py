@@ -1,6 +1,6 @@
 """A kind's dataclass is its schema: fields to JSON Schema, and a checked mapping to a value.
 
-Every field is one YAML key of the same name (a trailing underscore, ``from_``, is Python's and
+Every field declared with `kinds.key` is one YAML key of the same name (a trailing underscore, ``from_``, is Python's and
 is dropped). Types: ``str int float bool Seconds Secret Expression Any``, enums, ``Literal``,
 ``Mapping[str, T]``, ``tuple[T, ...]``, ``T | None``, unions of a scalar with others, nested
 frozen dataclasses declared the same way, ``tuple[Expectation, ...]``, and ``ProberSpec`` for a
@@ -79,6 +79,8 @@ def _dataclass(kind: Any, forming: _Forming) -> Part:
     properties: dict[str, Any] = {}
     required: list[str] = []
     for declared in dataclasses.fields(kind):
+        if "description" not in declared.metadata:
+            continue  # not declared with `kinds.key`: the kind's own affair
         key = declared.name.rstrip("_")
         part = _field(declared.name, hints[declared.name], forming)
         parts[key] = (declared.name, part)
@@ -90,7 +92,7 @@ def _dataclass(kind: Any, forming: _Forming) -> Part:
     if address:
         properties.setdefault("at", _AT)
         required = [key for key in required if key != address]
-    inner = next((key for key, (name, _) in parts.items() if hints[name] is ProberSpec), "")
+    inner = next((key for key, (name, _) in parts.items() if hints[name] is ProberSpec), None)
     schema = pieces.entry(properties, first_sentence(kind), *required)
 
     def convert(value: Any, at: At, building: Building) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sentinel.library.catalog import Catalog, Read, read_workspace
 from sentinel.library.document import Problem
+from sentinel.library.quoting import EXPRESSION_KEYS
 from sentinel.library.reading import At, Lookup
 from sentinel.library.secrets import literal_under, tells
 from sentinel.oncall.rotation import Rotation
@@ -60,6 +61,8 @@ def _secrets(value: Any, at: At) -> None:
     elif isinstance(value, list):
         items = iter(enumerate(value))
     for key, each in items:
+        if key in EXPRESSION_KEYS:
+            continue  # code, which names secrets and holds none
         if isinstance(each, dict | list):
             _secrets(each, at / key)
         elif isinstance(each, str) and (_tells(str(key)) or ("@" in each and "://" in each)):

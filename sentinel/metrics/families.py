@@ -168,14 +168,14 @@ def label_name(text: str) -> str:
 class _Shown:
     """One probe at one location: its label text, and what is rendered only once."""
 
-    __slots__ = ("around", "families", "fixed", "labels", "present", "standing", "stands", "text")
+    __slots__ = ("around", "families", "fixed", "labels", "lines", "standing", "stands", "text")
 
     def __init__(self, probe: Probe, location: str) -> None:
         values = (probe.id, probe.kind, location, probe.client, probe.service, probe.vendor)
         self.labels = dict(zip(PROBE_LABELS, values, strict=True))
         self.text = _label_text(self.labels)
         self.around: dict[str, tuple[str, str]] = {}
-        self.present: set[str] = set()
+        self.lines: Mapping[str, str] = {}
         self.stands: tuple[Outcome, bool] | None = None
         self.standing: Mapping[str, str] = {}
         own = getattr(probe.prober, "METRICS", ())
@@ -209,83 +209,63 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 class ProbeFamilies:
-    """The lines of all probes, grouped by family. Used from one thread."""
+    """The lines of all probes. Used from one thread."""
 
     def __init__(self) -> None:
         self._shown: dict[tuple[str, str], _Shown] = {}
-        self._lines: dict[str, dict[tuple[str, str], str]] = {}
         self._help: dict[str, str] = {name: family.help for name, family in KNOWN.items()}
 
     def declare(self, probe: Probe, location: str) -> None:
         """Begin to show a probe, or show it with changed labels. Its check lines come with
         its next check; until then it has its timeout, its labels, and outcome unknown."""
-        self.remove(probe.id, location)
         shown = _Shown(probe, location)
         for name, family in shown.families.items():
             self._help.setdefault(name, family.help)
+        shown.lines = {
+            **shown.fixed,
+            "sentinel_check_outcome": _outcomes(shown, Outcome.unknown),
+        }
         self._shown[(probe.id, location)] = shown
-        for name, line in shown.fixed.items():
-            self._lines.setdefault(name, {})[(probe.id, location)] = line
-        first = {"sentinel_check_outcome": _outcomes(shown, Outcome.unknown)}
-        self._replace((probe.id, location), shown, first)
 
     def remove(self, probe: str, location: str) -> None:
         """End all series of a probe at a location."""
-        key = (probe, location)
-        shown = self._shown.pop(key, None)
-        if shown is not None:
-            for name in (*shown.present, *shown.fixed):
-                del self._lines[name][key]
+        self._shown.pop((probe, location), None)
 
     def show(self, observation: Observation, result: CheckResult, *, firing: bool) -> None:
         """Replace a declared probe's lines by those of this check. One that was removed meanwhile
-        is left so."""
-        key = (result.probe, result.location)
-        shown = self._shown.get(key)
+        is left so. Raises TypeError or ValueError for values that are no numbers."""
+        shown = self._shown.get((result.probe, result.location))
         if shown is None:
             return
         if shown.stands != (result.outcome, firing):
             shown.stands = (result.outcome, firing)
             shown.standing = _standing(shown, result.outcome, firing=firing)
-        duration = _line(shown, "probe_duration_seconds", result.duration_s)
-        new = {**shown.standing, "probe_duration_seconds": duration}
+        lines = dict(shown.standing)
+        lines["probe_duration_seconds"] = _line(shown, "probe_duration_seconds", result.duration_s)
         for name, value in observation.metrics.items():
             if name in shown.families or _NAME.fullmatch(name):
                 draw = _lines if isinstance(value, dict | Mapping) else _line
-                new[name] = draw(shown, name, value)
-        self._replace(key, shown, new)
-
-    def _replace(self, key: tuple[str, str], shown: _Shown, new: Mapping[str, str]) -> None:
-        lines = self._lines
-        for name, text in new.items():
-            try:
-                lines[name][key] = text
-            except KeyError:
-                lines[name] = {key: text}
-        if shown.present != new.keys():
-            for name in shown.present - new.keys():
-                del lines[name][key]
-            shown.present = set(new)
+                lines[name] = draw(shown, name, value)
+        shown.lines = lines
 
     def pieces(self) -> Iterator[str]:
         """The text format, a family a piece, sorted by name, each with HELP and TYPE."""
-        for name in sorted(self._lines):
-            lines = self._lines[name]
-            if lines:
-                about = self._help.get(name, "A value that this kind of prober shows")
-                yield f"# HELP {name} {_help_text(about)}\n# TYPE {name} gauge\n"
-                yield "".join(lines.values())
+        everything = [shown.lines for shown in self._shown.values()]
+        for name in sorted(set().union(*everything)):
+            yield self._head(name)
+            yield "".join([lines[name] for lines in everything if name in lines])
 
     def text_of(self, probe: str, location: str) -> str:
-        """The page of one probe alone, as ``/probe?target=`` answers it."""
-        key = (probe, location)
-        shown = self._shown.get(key)
-        names = sorted({*shown.present, *shown.fixed}) if shown else []
-        return "".join(
-            f"# HELP {name} {_help_text(self._help.get(name, ''))}\n# TYPE {name} gauge\n"
-            f"{self._lines[name][key]}"
-            for name in names
-        )
+        """The page of one probe alone, as ``/probe?target=`` answers it; empty for one not here."""
+        shown = self._shown.get((probe, location))
+        if shown is None:
+            return ""
+        return "".join(f"{self._head(name)}{shown.lines[name]}" for name in sorted(shown.lines))
+
+    def _head(self, name: str) -> str:
+        about = self._help.get(name, "A value that this kind of prober shows")
+        text = about.replace("\\", "\\\\").replace("\n", "\\n")
+        return f"# HELP {name} {text}\n# TYPE {name} gauge\n"
 
     def collect(self) -> Iterable[Metric]:
         """The same lines for prometheus-client: OpenMetrics, odd clients, and the test that
@@ -296,6 +276,7 @@ class ProbeFamilies:
 def _standing(shown: _Shown, outcome: Outcome, *, firing: bool) -> Mapping[str, str]:
     """The lines that seldom change from check to check."""
     lines = {
+        **shown.fixed,
         "sentinel_check_outcome": _outcomes(shown, outcome),
         "sentinel_probe_firing": _line(shown, "sentinel_probe_firing", firing),
     }
@@ -330,7 +311,3 @@ def _lines(shown: _Shown, name: str, value: Mapping[Any, float]) -> str:
         text = _label_text({**shown.labels, **dict(zip(names, own, strict=True))})
         rendered.append(f"{name}{{{text}}} {number_text(number)}\n")
     return "".join(rendered)
-
-
-def _help_text(about: str) -> str:
-    return about.replace("\\", "\\\\").replace("\n", "\\n")

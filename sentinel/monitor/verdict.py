@@ -100,17 +100,22 @@ class VerdictState:
         """JSON-able; instants are microseconds since the epoch, outcomes a letter each."""
         return {
             "state": self.state.value,
+            "since_at": microseconds(self.since_at),
             "degraded": self.degraded,
             "flapping": self.flapping,
-            "recent": "".join(_LETTER[outcome] for outcome in self.recent),
-            "window": "".join(_LETTER[outcome] for outcome in self.window),
+            "recent": "".join([_LETTER[outcome] for outcome in self.recent]),
+            "window": "".join([_LETTER[outcome] for outcome in self.window]),
             "ups": self.ups,
             "mild": self.mild,
+            "started_at": microseconds(self.started_at),
+            "failing_since_at": microseconds(self.failing_since_at),
             "reason": self.reason,
             "text": self.text,
             "network": self.network,
             "evidence": self.evidence,
-            **{name: microseconds(getattr(self, name)) for name in _INSTANTS},
+            "last_ok_at": microseconds(self.last_ok_at),
+            "recovered_at": microseconds(self.recovered_at),
+            "slot_at": microseconds(self.slot_at),
         }
 
     @classmethod
@@ -128,18 +133,13 @@ class VerdictState:
             text=stored.get("text", ""),
             network=stored.get("network", False),
             evidence=stored.get("evidence", ""),
-            **{name: instant(stored.get(name)) for name in _INSTANTS},
+            since_at=instant(stored.get("since_at")),
+            started_at=instant(stored.get("started_at")),
+            failing_since_at=instant(stored.get("failing_since_at")),
+            last_ok_at=instant(stored.get("last_ok_at")),
+            recovered_at=instant(stored.get("recovered_at")),
+            slot_at=instant(stored.get("slot_at")),
         )
-
-
-_INSTANTS = (
-    "since_at",
-    "started_at",
-    "failing_since_at",
-    "last_ok_at",
-    "recovered_at",
-    "slot_at",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,8 @@ def fold(
     if state.slot_at is not None and result.due_at <= state.slot_at:
         return state, None
     recent = (*state.recent, result.outcome)[-RECENT:]
+    if result.outcome is Outcome.ok and _steady(state, recent):
+        return _still_well(state, result, probe.confirm, recent), None
     seen = replace(
         state,
         recent=recent,
@@ -171,6 +173,31 @@ def fold(
         case _:
             after = _bad(seen, result, probe.confirm)
     return after, Turn(state, after) if _turned(state, after) else None
+
+
+def _steady(state: VerdictState, recent: tuple[Outcome, ...]) -> bool:
+    """Whether nothing but good has been seen of late: the next good result changes no more than
+    the counts."""
+    return (
+        state.state is Verdict.ok and not state.flapping and recent.count(Outcome.ok) == len(recent)
+    )
+
+
+def _still_well(
+    state: VerdictState, result: CheckResult, confirm: Confirm, recent: tuple[Outcome, ...]
+) -> VerdictState:
+    """What `_good` would come to, in a tenth of the time: nearly every check ends here."""
+    return VerdictState(
+        Verdict.ok,
+        state.since_at,
+        recent=recent,
+        window=(*state.window, Outcome.ok)[-confirm.down_of :],
+        ups=state.ups + 1,
+        mild=state.mild + 1,
+        last_ok_at=known_at(result),
+        recovered_at=state.recovered_at,
+        slot_at=result.due_at,
+    )
 
 
 def known_at(result: CheckResult) -> datetime:

@@ -55,9 +55,11 @@ def _phases(curl: Any, *, secure: bool) -> tuple[dict[str, float], float]:
     connect = tls = processing = transfer = 0.0
     if not connected:
         connect = total - resolved
+    elif secure and not secured:
+        connect = connected - resolved
+        tls = total - connected
     elif not asked:
         connect = connected - resolved
-        tls = total - connected if secure else 0.0
     else:
         connect = connected - resolved
         tls = secured - connected if secured else 0.0

@@ -57,6 +57,7 @@ class Handle:
     """A libcurl handle and the answer it is reading. Not shared while a transfer uses it."""
 
     __slots__ = (
+        "_good",
         "chunks",
         "curl",
         "limit",
@@ -86,6 +87,7 @@ class Handle:
         """Forget the last answer."""
         self.lines.clear()
         self.chunks: list[bytes] = []
+        self._good: bool | None = None
         self.size = 0
         self.limit = 0
         self.overflow: Reason | None = None
@@ -125,8 +127,11 @@ class Handle:
             self.negotiated = text[21:].decode("ascii", "replace")
 
     def good(self) -> bool:
-        """Whether the answer's status is 2xx."""
-        return bool(200 <= self.curl.getinfo(pycurl.RESPONSE_CODE) < 300)
+        """Whether the answer's status is 2xx; libcurl may not be asked while it reads."""
+        if self._good is None:
+            status = next((line for line in reversed(self.lines) if line[:5] == b"HTTP/"), b"")
+            self._good = status.partition(b" ")[2][:1] == b"2"
+        return self._good
 
     def head(self) -> bytes:
         """The answer's head as it came, without those of 1xx answers before it and the trailers

@@ -124,7 +124,7 @@ def of_curl(code: int, *, system_error: int, resolved: bool, connected: bool, te
             )  # TLS 1.3 refuses a client after the client's handshake is done
         case pycurl.E_RECV_ERROR if "response headers" in text:
             return Reason.headers_too_large
-        case pycurl.E_RECV_ERROR if not system_error and "failure" not in text:
+        case pycurl.E_RECV_ERROR if not (system_error or "failure" in text or "SSL" in text):
             return Reason.protocol_error  # read well, understood badly
         case pycurl.E_UNSUPPORTED_PROTOCOL if "HTTP/0.9" in text:
             return Reason.protocol_error  # no status line at all
@@ -134,9 +134,7 @@ def of_curl(code: int, *, system_error: int, resolved: bool, connected: bool, te
 
 def of_verification(result: int, text: str) -> Reason:
     """The reason for a certificate that was refused: OpenSSL's verify `result`, and libcurl's
-    `text`, since libcurl compares the name itself (result 0)."""
-    if result in _BY_VERIFY_RESULT:
-        return _BY_VERIFY_RESULT[result]
-    if result == 0 and "subject name" in text:
+    `text`, since libcurl compares the name itself, which OpenSSL knows nothing of."""
+    if "subject name" in text:
         return Reason.certificate_name
-    return Reason.certificate_untrusted
+    return _BY_VERIFY_RESULT.get(result, Reason.certificate_untrusted)

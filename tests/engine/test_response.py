@@ -186,3 +186,14 @@ def test_resolved_by_hand_is_held_until_half_an_hour_more_of_firing() -> None:
         assert (await one.only()).status is Status.triggered
 
     play(score)
+
+
+def test_a_delivery_that_failed_does_not_hold_back_the_next_by_the_same_method() -> None:
+    async def score(one: Kernel) -> None:
+        one.notifier.answers["push://ana"] = Refused("rejected")
+        await one.alert()
+        del one.notifier.answers["push://ana"]
+        await one.alert(service="feed")
+        assert one.notifier.to == ["push://ana", "mail://ana", "push://ana"]
+
+    play(score)

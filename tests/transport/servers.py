@@ -4,10 +4,14 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
+from sentinel.kinds import ProbeWorld
+from sentinel.monitor.probe import Observation
 from sentinel.transport.curl import Transport
 from sentinel.transport.wire import Exchange, Request
+from sentinel.words import Secret
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -99,14 +103,47 @@ def fetched(
     path: str = "/",
     seconds: float = 5.0,
     tls: ssl.SSLContext | None = None,
+    scheme: str = "",
     **how: Any,
 ) -> Exchange:
-    """What `Transport.fetch` says of a server that follows `script`."""
+    """What `Transport.fetch` says of a server on localhost that follows `script`."""
 
     async def main() -> Exchange:
         async with serving(script, tls) as port, Transport() as transport:
-            scheme, host = ("https", how.pop("host", "localhost")) if tls else ("http", "127.0.0.1")
-            request = Request(f"{scheme}://{host}:{port}{path}", **how)
+            spoken = scheme or ("https" if tls else "http")
+            request = Request(f"{spoken}://localhost:{port}{path}", ip="4", **how)
             return await transport.fetch(request, transport.now() + seconds)
 
     return asyncio.run(main())
+
+
+class Secrets:
+    """Reveals what a test gave it: template to value."""
+
+    def __init__(self, **known: str) -> None:
+        self.known = known
+
+    def reveal(self, secret: Secret) -> str:
+        text = secret.template
+        for name, value in self.known.items():
+            text = text.replace(f"{{env:{name}}}", value)
+            text = value if text == f"env:{name}" else text
+        return text
+
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def observed(
+    prober: Any, transport: Transport, *, seconds: float = 5.0, needed: str = "", **secrets: str
+) -> Awaitable[Observation]:
+    """One check by a prober, its expectations naming the roots `needed`."""
+    world = ProbeWorld(
+        now=NOW,
+        deadline=transport.now() + seconds,
+        transport=transport,
+        secrets=Secrets(**secrets),
+        needed=frozenset(needed.split()),
+    )
+    awaited: Awaitable[Observation] = prober.observe(world)
+    return awaited
