@@ -167,7 +167,8 @@ def _addresses(documents: Documents, given: Mapping[str, str], reading: Reading)
     for name in given:
         if name not in declared:
             at = sites[0].at if sites else At(reading, "sentinel.yaml", ())
-            at.wrong(f"`--address {name}` replaces no address", meant(name, list(declared)))
+            hint = meant(name, list(declared))
+            at.wrong(f"`--address {name}` replaces no address", hint, at_key=True)
     reading.addresses = {**declared, **given}
 
 

@@ -1,7 +1,7 @@
 """A kind's dataclass is its schema: fields to JSON Schema, and a checked mapping to a value.
 
-Every field declared with `kinds.key` is one YAML key of the same name (a trailing underscore, ``from_``, is Python's and
-is dropped). Types: ``str int float bool Seconds Secret Expression Any``, enums, ``Literal``,
+Every field declared with `kinds.key` is one YAML key of the same name (a trailing underscore,
+``from_``, is Python's and is dropped). Types: ``str int float bool Seconds Secret Expression Any``, enums, ``Literal``,
 ``Mapping[str, T]``, ``tuple[T, ...]``, ``T | None``, unions of a scalar with others, nested
 frozen dataclasses declared the same way, ``tuple[Expectation, ...]``, and ``ProberSpec`` for a
 step that holds one prober, whose kind is the field's name. Where references are allowed (all
@@ -34,6 +34,9 @@ from sentinel.playbook.playbook import Reference
 from sentinel.words import Seconds, Secret
 
 ADDRESS_KEYS = ("url", "base")
+NOWHERE = "http://nowhere.invalid"
+"""Stands for an address that is wrong, which has been said (RFC 2606)."""
+
 WHOLE_REFERENCE = r"^\$\{[\s\S]+\}$"
 _AT = pieces.identifier("Instead of the address itself: one of the site's addresses", "shop")
 
@@ -176,17 +179,18 @@ def _resolve(
         if name not in known:
             hint = meant(name, list(known)) or "declare it under `site: {addresses: …}`"
             (at / "at").wrong(f"`{name}` is not one of the site's addresses", hint)
-        values[address] = known.get(name, "")
+        values[address] = known.get(name, NOWHERE)
     elif vendor and not written.get(address) and (at / "vendor").named("vendors", vendor):
         values[address] = at.reading.statuspages.get(vendor, "")
         if not values[address] and at.reading.check_references:
+            values[address] = NOWHERE
             (at / "vendor").wrong(
                 f"the vendor `{vendor}` declares no status page",
                 "give it `status: {statuspage: …}`",
             )
     elif needed and address not in values:
         at.wrong(f"neither `{address}:` nor `at:` is given here", f"add `{address}:`", at_key=True)
-        values[address] = ""
+        values[address] = NOWHERE
 
 
 def _part(hint: Any, forming: _Forming) -> Part:
