@@ -99,7 +99,7 @@ def _dataclass(kind: Any, forming: _Forming) -> Part:
     schema = pieces.entry(properties, first_sentence(kind), *required)
 
     def convert(value: Any, at: At, building: Building) -> Any:
-        if inner in value:
+        if inner is not None and inner in value:
             building = _inside(building, forming.lookup, inner)
         values = {
             parts[key][0]: parts[key][1].convert(each, at / key, building)
