@@ -153,9 +153,7 @@ def read_workspace(
         return Loaded(catalog, _ordered([*problems, *reading.problems()]))
 
 
-def check_alone(
-    path: str, content: bytes, *, lookup: Lookup | None = None
-) -> tuple[Problem, ...]:
+def check_alone(path: str, content: bytes, *, lookup: Lookup | None = None) -> tuple[Problem, ...]:
     """What is wrong with a file by itself: all but whether what it refers to is declared."""
     reading = Reading(lookup or InstalledKinds(), check_references=False)
     documents, problems = gather_one(path, content, reading)

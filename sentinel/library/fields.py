@@ -1,8 +1,8 @@
 """A kind's dataclass is its schema: fields to JSON Schema, and a checked mapping to a value.
 
 Every field declared with `kinds.key` is one YAML key of the same name (a trailing underscore,
-``from_``, is Python's and is dropped). Types: ``str int float bool Seconds Secret Expression Any``, enums, ``Literal``,
-``Mapping[str, T]``, ``tuple[T, ...]``, ``T | None``, unions of a scalar with others, nested
+``from_``, is Python's and is dropped). Types: ``str int float bool Seconds Secret Expression Any``,
+enums, ``Literal``, ``Mapping[str, T]``, ``tuple[T, ...]``, ``T | None``, unions of a scalar with others, nested
 frozen dataclasses declared the same way, ``tuple[Expectation, ...]``, and ``ProberSpec`` for a
 step that holds one prober, whose kind is the field's name. Where references are allowed (all
 actions, and probers inside another), any scalar may be ``${…}`` instead and becomes a
