@@ -205,7 +205,9 @@ class _Values:
         self.calendars = {each.id: directory.read_calendar(each) for each in self._of("calendars")}
         self.locations = {each.id: directory.read_location(each) for each in self._of("locations")}
         self.vendors = {each.id: directory.read_vendor(each) for each in self._of("vendors")}
-        reading.statuspages = {each.id: each.statuspage for each in self.vendors.values()}
+        reading.statuspages = {
+            each.id: (each.statuspage, each.components) for each in self.vendors.values()
+        }
         self.clients = {each.id: directory.read_client(each) for each in self._of("clients")}
         self.people = {each.id: read_person(each) for each in self._of("people")}
         self.teams = {each.id: directory.read_team(each) for each in self._of("teams")}

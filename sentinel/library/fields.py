@@ -180,17 +180,30 @@ def _resolve(
             hint = meant(name, list(known)) or "declare it under `site: {addresses: …}`"
             (at / "at").wrong(f"`{name}` is not one of the site's addresses", hint)
         values[address] = known.get(name, NOWHERE)
-    elif vendor and not written.get(address) and (at / "vendor").named("vendors", vendor):
-        values[address] = at.reading.statuspages.get(vendor, "")
-        if not values[address] and at.reading.check_references:
-            values[address] = NOWHERE
-            (at / "vendor").wrong(
-                f"the vendor `{vendor}` declares no status page",
-                "give it `status: {statuspage: …}`",
-            )
+    elif vendor and not written.get(address):
+        _resolve_vendor(values, written, at, address)
     elif needed and address not in values:
         at.wrong(f"neither `{address}:` nor `at:` is given here", f"add `{address}:`", at_key=True)
         values[address] = NOWHERE
+
+
+def _resolve_vendor(
+    values: dict[str, Any], written: Mapping[str, Any], at: At, address: str
+) -> None:
+    """Put the vendor's status page in the place of its name, with the components that matter."""
+    vendor, place = written["vendor"], at / "vendor"
+    values[address] = NOWHERE
+    if not place.named("vendors", vendor) or not at.reading.check_references:
+        return
+    root, components = at.reading.statuspages.get(vendor, ("", ()))
+    if not root:
+        place.wrong(
+            f"the vendor `{vendor}` declares no status page", "give it `status: {statuspage: …}`"
+        )
+        return
+    values[address] = root
+    if components:
+        values.setdefault("components", components)
 
 
 def _part(hint: Any, forming: _Forming) -> Part:

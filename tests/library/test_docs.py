@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sentinel.library.catalog import check_alone
+from sentinel.library.reference import renewed
 from tests.conftest import ROOT
 
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -24,6 +25,13 @@ EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
 @pytest.mark.parametrize(("page", "number", "text"), BLOCKS)
 def test_a_block_of_the_docs_is_valid(page: Path, number: int, text: str) -> None:
     assert () == check_alone(f"{page.name}-{number}", text.encode())
+
+
+def test_the_reference_of_documents_is_what_the_schemas_say() -> None:
+    page = ROOT / "docs" / "reference" / "documents.md"
+    assert renewed(page.read_text()) == page.read_text(), (
+        f"run: python -m sentinel.library.reference {page.relative_to(ROOT)}"
+    )
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
