@@ -28,6 +28,7 @@ style: .venv/.dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/mypy -p examples.shop
 
 .PHONY: system
 system:
@@ -44,7 +45,7 @@ lock: ## requirements/*.txt anew; UPGRADE=1 with the newest versions
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf .venv .venv-lock .demo .sentinel .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lock .venv-oscar .demo .sentinel .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: requirements/runtime.txt $(BUILT)

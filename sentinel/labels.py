@@ -1,11 +1,12 @@
 """One matching rule: labels, their fingerprint, and matchers over them.
 
 A missing label is the empty string, so ``{vendor: ""}`` matches alerts without a vendor.
-Regular expressions are RE2 and match the whole value, as in Prometheus.
+Regular expressions are RE2 (linear, no look-around) and match the whole value, a dot matches no
+newline: all as in Alertmanager.
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 
 import re2
 
@@ -16,9 +17,18 @@ _OFFSET, _PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 1
 MAX_PATTERN = 1000
 
 
-@cache
+def _quiet() -> "re2.Options":
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+_OPTIONS = _quiet()
+
+
+@lru_cache(maxsize=4096)
 def _pattern(source: str) -> "re2._Regexp":
-    return re2.compile(source)
+    return re2.compile(source, _OPTIONS)
 
 
 def check(matchers: Matchers) -> None:
@@ -32,7 +42,12 @@ def check(matchers: Matchers) -> None:
             try:
                 _pattern(one[1:])
             except re2.error as refused:
-                raise ValueError(f"{label}: {refused}") from refused
+                raise ValueError(f"{label}: {_said(refused)}") from refused
+
+
+def _said(refused: Exception) -> str:
+    text = refused.args[0] if refused.args else ""
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
 
 
 def matches(matchers: Matchers, labels: Mapping[str, str]) -> bool:

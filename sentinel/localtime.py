@@ -1,24 +1,40 @@
 """Local time, and the one wrapper around croniter. Everything else in Sentinel is UTC.
 
-Two rules mend croniter's clock changes, so that a schedule fires as Debian's cron would:
+A wall clock is what a clock on the wall shows: a naive datetime. Once a year it skips (a gap)
+and once it shows the same time twice (a repeat). Here, everywhere: **a wall clock means its
+first occurrence, and inside a gap the first instant after it.**
 
-1. where minute or hour begins with ``*``, a firing whose wall clock does not match the
-   fields (an artefact of the spring gap) is dropped;
-2. otherwise the second pass of a repeated hour is dropped: a job at 01:30 runs once.
+Schedules fire as Debian's cron fires them. A job with a fixed minute and hour fires once for
+each wall clock that it names, resolved as above: ``30 2 * * *`` at 03:00 on the night that has
+no 02:30, ``30 1 * * *`` once on the night that has two. A job whose minute or hour begins with
+``*`` is one of intervals: it fires whenever the wall clock matches, in both passes of a
+repeated hour and never for a time that was skipped.
 
-A fixed time inside a gap fires at the first instant after it.
+croniter is only ever shown naive times, where it has no clock changes to get wrong (with aware
+ones it fires fixed jobs twice, and at times that are not in the expression). Fields are those
+of croniter 7, five of them; `H` and `R`, which differ from run to run, are refused.
 """
 
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import CroniterError, croniter
+from croniter import CroniterBadDateError, CroniterError, croniter
 
 MAX_CRON = 200
 """Characters of a cron expression: a list of thousands of items takes a tenth of a second to read."""
 HORIZON = timedelta(days=4 * 366)
 """No cron expression with five fields that ever fires is silent for longer."""
+
+_FIELDS = ("minute", "hour", "day", "month", "weekday")
+_LIMITS = (59, 23, 31, 12, 7)
+_LONGEST_REPEAT = timedelta(hours=3)
+"""Clocks have not been set back by more since the zones have rules."""
+_SECOND, _MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
+_MAX_STEPS = 2000
+"""Firings looked at for one answer: a repeat of three hours holds 180, and some to spare."""
 
 
 @cache
@@ -31,15 +47,31 @@ def zone(timezone: str) -> ZoneInfo:
 
 
 def check_cron(cron: str) -> None:
-    """Raises ValueError for what is not five fields that fire some day."""
+    """Raises ValueError, saying what is wrong, for what is not five fields that fire some day."""
     if len(cron) > MAX_CRON:
         raise ValueError(f"a cron expression has at most {MAX_CRON} characters")
-    if len(cron.split()) != 5:
+    fields = cron.split()
+    if len(fields) != 5:
         raise ValueError("a cron expression has five fields: minute hour day month weekday")
+    for name, field, limit in zip(_FIELDS, fields, _LIMITS, strict=True):
+        _refuse_traps(name, field, limit)
     try:
-        croniter(cron, datetime(2026, 1, 1, tzinfo=UTC)).get_next(datetime)
+        croniter(cron, datetime(2026, 1, 1)).get_next(datetime)
+    except CroniterBadDateError as never:
+        raise ValueError(f"`{cron}` never fires: there is no such day") from never
     except (CroniterError, ValueError, KeyError) as wrong:
         raise ValueError(f"`{cron}` is no cron expression: {wrong}") from wrong
+
+
+def _refuse_traps(name: str, field: str, limit: int) -> None:
+    """What croniter reads as something that nobody means."""
+    if re.search(r"(?<![A-Za-z])[HhRr](?![A-Za-z])", field):
+        raise ValueError(f"{name}: `H` and `R` are not known here, write the number")
+    if same := re.search(r"\b(\w+)-\1\b", field):
+        raise ValueError(f"{name}: write `{same.group(1)}` for `{same.group()}`")
+    for step in re.findall(r"/(\d+)", field):
+        if not 1 <= int(step) <= limit:
+            raise ValueError(f"{name}: a step is 1 to {limit}, not {step}")
 
 
 def wall(at: datetime, timezone: str) -> datetime:
@@ -56,21 +88,25 @@ def resolve(wall: datetime, timezone: str) -> datetime:
     """The UTC instant of a naive wall clock: its first occurrence, or the first instant after a gap."""
     there = zone(timezone)
     at = wall.replace(tzinfo=there, fold=0).astimezone(UTC)
-    if at.astimezone(there).replace(tzinfo=None) == wall:
-        return at
-    return _gap_end(wall, there)
+    return at if _shows(at, there) == wall else _gap_end(wall, there)
+
+
+def _shows(at: datetime, there: ZoneInfo) -> datetime:
+    return at.astimezone(there).replace(tzinfo=None, fold=0)
 
 
 def _gap_end(wall: datetime, there: ZoneInfo) -> datetime:
-    """The instant at which the clock jumps over this wall time, by bisection to the second."""
-    low = wall.replace(tzinfo=there, fold=1).astimezone(UTC) - timedelta(hours=3)
-    high = low + timedelta(hours=6)
+    """The instant at which the clock jumps over this wall time, by bisection to the second.
+
+    PEP 495: in a gap fold=1 counts with the offset after the change, which lies before it,
+    and fold=0 with the one before, which lies after it.
+    """
+    whole = wall.replace(microsecond=0)
+    low = whole.replace(tzinfo=there, fold=1).astimezone(UTC)
+    high = whole.replace(tzinfo=there, fold=0).astimezone(UTC)
     before = low.astimezone(there).utcoffset()
-    for _ in range(64):
-        if high - low <= timedelta(seconds=1):
-            break
-        middle = low + (high - low) / 2
-        middle = middle.replace(microsecond=0)
+    while high - low > _SECOND:
+        middle = (low + (high - low) / 2).replace(microsecond=0)
         if middle.astimezone(there).utcoffset() == before:
             low = middle
         else:
@@ -79,36 +115,79 @@ def _gap_end(wall: datetime, there: ZoneInfo) -> datetime:
 
 
 def cron_after(cron: str, timezone: str, after: datetime) -> datetime | None:
-    """The first firing strictly after `after` (aware UTC), as aware UTC; None: none in four years."""
-    return _walk(cron, timezone, after, forward=True)
+    """The first firing strictly after `after` (aware UTC), as aware UTC; None: none in four years.
+
+    Raises ValueError for what `check_cron` refuses.
+    """
+    _checked(cron)
+    there = zone(timezone)
+    start = _shows(after, there)
+    repeats = _of_intervals(cron) and _changes(after, after + _LONGEST_REPEAT, there)
+    best: datetime | None = None
+    for shown in _firings(cron, start - _LONGEST_REPEAT if repeats else start, forward=True):
+        if shown - start > HORIZON:
+            break
+        instants = _instants(cron, shown, timezone)
+        if best is not None and (not instants or instants[0] >= best):
+            break
+        later = [at for at in instants if at > after and (best is None or at < best)]
+        best = min(later, default=best)
+        if best is not None and not repeats:
+            break
+    return best
 
 
 def cron_before(cron: str, timezone: str, at: datetime) -> datetime | None:
-    """The last firing at or before `at` (aware UTC), as aware UTC; None: none in four years."""
-    return _walk(cron, timezone, at + timedelta(microseconds=1), forward=False)
+    """The last firing at or before `at` (aware UTC), as aware UTC; None: none in four years.
 
-
-def _walk(cron: str, timezone: str, start: datetime, *, forward: bool) -> datetime | None:
+    Raises ValueError for what `check_cron` refuses.
+    """
+    _checked(cron)
     there = zone(timezone)
-    steps = croniter(cron, start.astimezone(there))
+    start = _shows(at, there) + _MICROSECOND
+    repeats = _changes(at - _LONGEST_REPEAT, at, there)
+    best: datetime | None = None
+    for shown in _firings(cron, start + _LONGEST_REPEAT if repeats else start, forward=False):
+        if start - shown > HORIZON:
+            break
+        instants = _instants(cron, shown, timezone)
+        if best is not None and (not instants or instants[-1] <= best):
+            break
+        sooner = [each for each in instants if each <= at and (best is None or each > best)]
+        best = max(sooner, default=best)
+        if best is not None and not repeats:
+            break
+    return best
+
+
+def _changes(since: datetime, until: datetime, there: ZoneInfo) -> bool:
+    return since.astimezone(there).utcoffset() != until.astimezone(there).utcoffset()
+
+
+def _of_intervals(cron: str) -> bool:
     minute, hour = cron.split()[:2]
-    free = minute.startswith("*") or hour.startswith("*")
-    for _ in range(1000):
+    return minute.startswith("*") or hour.startswith("*")
+
+
+def _instants(cron: str, shown: datetime, timezone: str) -> list[datetime]:
+    """When a wall clock that matches fires, in order."""
+    if not _of_intervals(cron):
+        return [resolve(shown, timezone)]
+    there = zone(timezone)
+    passes = {shown.replace(tzinfo=there, fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return sorted(at for at in passes if _shows(at, there) == shown)
+
+
+def _firings(cron: str, start: datetime, *, forward: bool) -> Iterator[datetime]:
+    """The wall clocks that match, strictly after or before a wall clock; at most 2,000."""
+    steps = croniter(cron, start)
+    for _ in range(_MAX_STEPS):
         try:
-            local = steps.get_next(datetime) if forward else steps.get_prev(datetime)
+            yield steps.get_next(datetime) if forward else steps.get_prev(datetime)
         except CroniterError:
-            return None
-        at = local.astimezone(UTC)
-        if abs(at - start) > HORIZON:
-            return None
-        beyond = at > start if forward else at < start
-        if beyond and _counts(cron, local.astimezone(there), there, free=free):
-            return at
-    return None
+            return
 
 
-def _counts(cron: str, local: datetime, there: ZoneInfo, *, free: bool) -> bool:
-    if free:
-        return bool(croniter.match(cron, local.replace(tzinfo=None)))
-    first = local.replace(fold=0).astimezone(UTC)
-    return local.fold == 0 or first == local.astimezone(UTC)
+@lru_cache(maxsize=4096)
+def _checked(cron: str) -> None:
+    check_cron(cron)

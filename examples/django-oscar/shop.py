@@ -125,8 +125,9 @@ def start(asked: argparse.Namespace) -> None:
     env = surroundings(folder, address, asked.vendor)
     _run([python, "-m", "django", "prepare"], env)
     writer = [python, "-m", "django", "write_feed", str(asked.feed_every)]
-    children = [workers(python, listener, env)]
+    children: list[subprocess.Popen[bytes]] = []
     try:
+        children.append(workers(python, listener, env))
         children.append(subprocess.Popen(writer, env=env, cwd=PROJECT, stdout=sys.stderr))
         wait_until_it_answers(address, children)
         print(json.dumps({"ready": "django-oscar", "address": address}), flush=True)

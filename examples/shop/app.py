@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import json
+import sqlite3
+import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable
@@ -89,12 +91,18 @@ def _routes() -> list[Route]:
 
 
 async def _repeat(every_s: float, work: Callable[[int], None]) -> None:
-    """Do it every so many seconds until cancelled; `work` is told the turn, from 1."""
+    """Do it every so many seconds until cancelled; `work` is told the turn, from 1.
+
+    A turn that fails is told on stderr and the next one is tried: one full disk must not end it.
+    """
     turn = 0
     while True:
         await asyncio.sleep(every_s)
         turn += 1
-        await asyncio.to_thread(work, turn)
+        try:
+            await asyncio.to_thread(work, turn)
+        except (OSError, sqlite3.Error) as trouble:
+            print(f"shop: a turn failed: {trouble}", file=sys.stderr, flush=True)
 
 
 def _renew_feed(shop: Shop, turn: int) -> None:
@@ -127,7 +135,7 @@ def _ping(heartbeat: str | None, what: str) -> None:
     try:
         _DIRECT.open(f"{heartbeat}{what}", timeout=PING_TIMEOUT_S).close()
     except OSError as away:
-        print(f"shop: heartbeat not received: {away}", flush=True)
+        print(f"shop: heartbeat not received: {away}", file=sys.stderr, flush=True)
 
 
 async def _picture(request: Request) -> Response:

@@ -25,6 +25,8 @@ SESSION = "sessionid"
 TOKEN = "csrftoken"
 TOKEN_FIELD = "csrfmiddlewaretoken"
 MOST_FORM_FIELDS = 40
+MOST_FORM_BYTES = 65_536
+MOST_COOKIE = 64
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True
 )
@@ -74,9 +76,10 @@ def page(view: Page) -> Endpoint:
     """The endpoint that shows a page to a customer."""
 
     async def endpoint(request: Request) -> Response:
+        if int(request.headers.get("Content-Length", "0")) > MOST_FORM_BYTES:
+            return HTMLResponse("<h1>413 Content Too Large</h1>", 413)
         form = await _form(request)
-        session = request.cookies.get(SESSION) or secrets.token_urlsafe(24)
-        token = request.cookies.get(TOKEN) or secrets.token_urlsafe(24)
+        session, token = _cookie(request, SESSION), _cookie(request, TOKEN)
         if request.method == "POST" and not _same(form.get(TOKEN_FIELD, ""), request):
             return HTMLResponse("<h1>403 Forbidden</h1><p>CSRF verification failed.</p>", 403)
         answer = await run_in_threadpool(_view, view, request, form, session, token)
@@ -105,8 +108,14 @@ def _view(
         return view(visit)
 
 
+def _cookie(request: Request, name: str) -> str:
+    """What the browser brought, or a new one when it brought none that we made."""
+    brought = request.cookies.get(name, "")
+    return brought if 0 < len(brought) <= MOST_COOKIE else secrets.token_urlsafe(24)
+
+
 async def _form(request: Request) -> dict[str, str]:
-    if request.method != "POST":
+    if request.method != "POST" or "Content-Length" not in request.headers:
         return {}
     async with request.form(max_files=0, max_fields=MOST_FORM_FIELDS) as form:
         return {name: value for name, value in form.items() if isinstance(value, str)}

@@ -22,6 +22,7 @@ from sentinel.incident.policy import Policy
 from sentinel.incident.respond import settle, wake_at
 from sentinel.incident.state import copy
 from sentinel.oncall.rotation import Override
+from sentinel.playbook.guard import last_admitted
 from sentinel.store.journal import (
     Activation,
     Change,
@@ -86,8 +87,19 @@ class Deciding:
                 guards={n: self.overlay.guard(n) for n in names if n.startswith("guard/")},
                 health=self.present.health(self.view),
                 paused_by=self.present.paused_by(self.now),
+                others=self._other_guards,
             )
         return self._situation
+
+    def _other_guards(self, guard: str, playbook: str) -> Mapping[str, datetime]:
+        """When the playbook's other guards last let a run in; read without a lock, since a bound on
+        the number of targets is a brake and no promise to the last one."""
+        found = {}
+        for name in self.view.streams(f"guard/{playbook}/"):
+            at = last_admitted(self.overlay.guard(name)) if name != guard else None
+            if at is not None:
+                found[name] = at
+        return found
 
     def overrides(self) -> Mapping[str, tuple[Override, ...]]:
         return {

@@ -16,11 +16,10 @@ from sentinel.incident.deliveries import Receiving, fold_person
 from sentinel.incident.state import IncidentState, fold
 from sentinel.monitor.silence import Silence
 from sentinel.oncall.rotation import Override
-from sentinel.playbook.guard import GuardState
-from sentinel.playbook.guard import apply as apply_guard
+from sentinel.playbook.guard import GuardState, apply_guard
 from sentinel.store.journal import View
 from sentinel.timeline import site_facts as site
-from sentinel.timeline.facts import Recorded
+from sentinel.timeline.facts import GuardFact, Recorded
 
 KEPT = 20_000
 """Streams kept folded; the least recently used go first."""
@@ -65,7 +64,11 @@ class Overlay:
         )
 
     def guard(self, name: str) -> GuardState:
-        return self._each(name, GuardState(), lambda g, r: apply_guard(g, r.what, r.occurred_at))
+        return self._each(
+            name,
+            GuardState(),
+            lambda g, r: apply_guard(g, cast("GuardFact", r.what), r.occurred_at),
+        )
 
     def site(self) -> SiteState:
         return self._each("site", SiteState(), _fold_site)

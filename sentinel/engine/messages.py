@@ -5,7 +5,6 @@ sender's text could reach into.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sentinel.incident.naming import title
 from sentinel.incident.sending import Claim
@@ -22,7 +21,7 @@ def compose(
     claim: Claim, states: Sequence[IncidentState], *, link: str, timezone: str, asked: str = ""
 ) -> Message:
     """The message of a delivery about these incidents, for somebody in this time zone. `asked` is
-    the text of an approval request."""
+    the text of an approval request. The body follows the short text and does not repeat it."""
     if claim.purpose == "tell":
         return _told(claim, states, link)
     if claim.purpose == "approval":
@@ -31,11 +30,10 @@ def compose(
     head = _head(worst)
     if len(states) > 1:
         head = f"{len(states)} incidents, worst: {head}"
-    lines = [f"{head}", ""]
-    lines += [line for state in states[:LISTED] for line in _about(state, timezone)]
+    lines = [line for state in states[:LISTED] for line in _about(state, timezone)]
     if len(states) > LISTED:
         lines.append(f"… and {len(states) - LISTED} more")
-    lines += ["", f"Acknowledge: {link}", f"Code {claim.code}"]
+    lines += ["", f"Acknowledge: {link}"]
     return Message(
         title=f"[{claim.code}] {head}"[:200],
         body="\n".join(lines),
@@ -53,8 +51,8 @@ def _head(state: IncidentState) -> str:
 def _about(state: IncidentState, timezone: str) -> list[str]:
     lines = [f"{_head(state)} — incident {state.incident}"]
     for alert in state.firing()[:5]:
-        since = _clock(alert.started_at, timezone)
-        lines.append(f"  {alert.origin}: {alert.reason or 'firing'} since {since}")
+        since = wall(alert.started_at, timezone).strftime("%H:%M:%S %Z")
+        lines.append(f"  {alert.origin}: {alert.reason or 'firing'}, since {since}")
     return lines
 
 
@@ -79,7 +77,3 @@ def _short(code: str, head: str, link: str) -> str:
     """At most 160 characters with the code first and the link whole at the end."""
     room = 160 - len(code) - len(link) - 2
     return f"{code} {head[: max(room, 0)]} {link}"
-
-
-def _clock(at: datetime, timezone: str) -> str:
-    return wall(at, timezone).strftime("%H:%M:%S")

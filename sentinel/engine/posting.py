@@ -11,6 +11,7 @@ from sentinel.engine import links
 from sentinel.engine.messages import compose
 from sentinel.engine.present import Present
 from sentinel.errors import Failure
+from sentinel.incident.runs import asked_of
 from sentinel.incident.sending import Claim, Sent
 from sentinel.incident.state import IncidentState
 from sentinel.kinds import Accepted, Notifier, Refused, Uncertain
@@ -66,7 +67,6 @@ class Posting:
         asked = [
             f"{run.playbook}: may step `{step}` go on?"
             for state in states
-            for run in state.runs.values()
-            for step in run.waiting_for_people()
+            for run, step in asked_of(state)
         ]
         return "\n".join(asked)

@@ -13,11 +13,12 @@ from sentinel.incident.policy import Policy
 from sentinel.library.catalog import read_one
 from sentinel.monitor.silence import automation_paused
 from sentinel.oncall.escalation import Escalation
+from sentinel.oncall.rotation import Rotation
 from sentinel.playbook.playbook import Playbook
 from sentinel.store.journal import View
 from sentinel.words import Outcome
 
-Pinned = Playbook | Escalation
+Pinned = Playbook | Escalation | Rotation
 
 HEALTH_LOOKS_AT = 100
 """Checks looked at for a ``healthy`` wait."""

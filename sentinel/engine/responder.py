@@ -19,7 +19,7 @@ from sentinel.errors import Failure
 from sentinel.incident import commands as cmd
 from sentinel.incident import respond, runs
 from sentinel.incident.plan import Course, streams_for
-from sentinel.incident.state import IncidentState, Status
+from sentinel.incident.state import OPEN, IncidentState, Status
 from sentinel.store.journal import Work, WorkKind
 from sentinel.timeline import incident_facts as inc
 
@@ -210,7 +210,7 @@ def _snooze(course: Course, command: cmd.Snooze, by: str, via: str) -> None:
 
 def _merge(deciding: Deciding, course: Course, into: str, by: str) -> cmd.Refusal | None:
     target: IncidentState = deciding.course(into).state
-    if into == course.state.incident or not target.incident or target.status not in respond.OPEN:
+    if into == course.state.incident or not target.incident or target.status not in OPEN:
         return cmd.Refusal("bad_merge", f"{into} is not an open incident to merge into")
     firing = [alert.fingerprint for alert in course.state.firing()]
     respond.merge(course, deciding.course(into), by)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import TemplateError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_TEMPLATE = 20_000
 MAX_TEXT = 50_000

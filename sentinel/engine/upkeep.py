@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from sentinel.engine.folds import Overlay
 from sentinel.errors import Failure
 from sentinel.incident.state import OPEN
-from sentinel.store.journal import WorkKind
+from sentinel.library.site import Keep as DeclaredKeep
+from sentinel.store.journal import Keep, WorkKind
 from sentinel.words import Severity
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ PRUNE_EVERY = timedelta(hours=1)
 ROLL_UP_EVERY = timedelta(minutes=5)
 
 log = logging.getLogger("sentinel.upkeep")
+
+
+def keep_of(declared: DeclaredKeep) -> Keep:
+    """How long the store keeps things, from the document's words."""
+    return Keep(declared.results_for, declared.rollups_for, declared.evidence_for)
 
 
 class Upkeep:
@@ -51,7 +57,7 @@ class Upkeep:
         if self._due("roll up", ROLL_UP_EVERY):
             await node.journal.roll_up(node.clock.now())
         if self._due("prune", PRUNE_EVERY):
-            await node.journal.prune(node.clock.now(), node.catalog.site.keep)
+            await node.journal.prune(node.clock.now(), keep_of(node.catalog.site.keep))
 
     def _due(self, duty: str, every: timedelta) -> bool:
         now = self._node.clock.now()

@@ -4,6 +4,7 @@ A refused command is a value with a stable reason, recorded and shown; it is nev
 exception. Moves not in the table are refused.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -189,7 +190,7 @@ def parse(word: str, body: Mapping[str, Any]) -> Command:
     try:
         command: Command = kind(**fields)
     except TypeError as wrong:
-        wanted = ", ".join(kind.__dataclass_fields__) or "no fields"
+        wanted = ", ".join(each.name for each in dataclasses.fields(kind)) or "no fields"
         raise ValueError(f"`{word}` takes {wanted}") from wrong
     return command
 

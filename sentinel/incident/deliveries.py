@@ -117,7 +117,9 @@ def postponed(person: Receiving, delivery: str, now: datetime) -> datetime | Non
     if this.bundle or this.urgency is Urgency.low:
         return None
     for each in person.deliveries.values():
-        if each.delivery == delivery or each.method != this.method or each.began_at is None:
+        if each.delivery == delivery or each.method != this.method or not each.pages:
+            continue
+        if each.began_at is None:
             continue
         if each.urgency is Urgency.high and now < each.began_at + BUNDLE:
             return each.began_at + BUNDLE

@@ -197,7 +197,8 @@ def _join_delivery(
     """Let a page leave with a delivery, planning that one if it is new, and want its work row."""
     receiving = course.people.get(person, Receiving())
     delivery = plan_page(receiving, page=page, method=method, urgency=urgency, due_at=due_at)
-    if delivery.delivery not in receiving.deliveries:
+    known = receiving.deliveries.get(delivery.delivery)
+    if known is None or not known.pages:
         course.on_person(
             person,
             site.DeliveryPlanned(

@@ -8,7 +8,7 @@ already knows it. `streams_for` names what must be locked; the engine locks it i
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sentinel.errors import Outdated
 from sentinel.incident import deliveries
@@ -17,11 +17,10 @@ from sentinel.incident.deliveries import Receiving
 from sentinel.incident.policy import Policy
 from sentinel.incident.state import IncidentState, apply
 from sentinel.oncall.escalation import Escalation
-from sentinel.oncall.rotation import Override
-from sentinel.playbook.guard import GuardState
-from sentinel.playbook.guard import apply as apply_guard
+from sentinel.oncall.rotation import Override, Rotation
+from sentinel.playbook.guard import GuardState, apply_guard
 from sentinel.playbook.playbook import Playbook
-from sentinel.timeline.facts import AnyFact, Fact
+from sentinel.timeline.facts import AnyFact, Fact, GuardFact
 
 SENTINEL = "sentinel"
 """Who did it when nobody asked."""
@@ -49,13 +48,15 @@ class Situation:
 
     now: datetime
     policy: Policy
-    pinned: Mapping[str, Playbook | Escalation] = field(default_factory=dict)
+    pinned: Mapping[str, Playbook | Escalation | Rotation] = field(default_factory=dict)
     overrides: Mapping[str, tuple[Override, ...]] = field(default_factory=dict)
     automation_on: bool = True
     groups: Mapping[str, Group] = field(default_factory=dict)
     people: Mapping[str, Receiving] = field(default_factory=dict)
     guards: Mapping[str, GuardState] = field(default_factory=dict)
     health: Health = lambda probe, since: 0
+    others: Callable[[str, str], Mapping[str, datetime]] = lambda guard, playbook: {}
+    """(guard, playbook) -> when the playbook's other guards last admitted a run."""
     paused_by: Callable[[Mapping[str, str]], str] = lambda labels: ""
     """Which maintenance pauses write steps on these labels; "" when none."""
 
@@ -109,7 +110,7 @@ class Course:
 
     def on_guard(self, guard: str, what: AnyFact) -> None:
         """It happened to a guard."""
-        self.guards[guard] = apply_guard(self.guard(guard), what, self.now)
+        self.guards[guard] = apply_guard(self.guard(guard), cast("GuardFact", what), self.now)
         self._append(guard, what, {})
 
     def take(self, facts: Iterable[Fact]) -> None:

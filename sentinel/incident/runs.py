@@ -8,7 +8,7 @@ cannot settle calls for people.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sentinel.errors import Outdated
 from sentinel.incident import commands as cmd
@@ -18,14 +18,18 @@ from sentinel.incident.naming import incident_bindings
 from sentinel.incident.plan import SENTINEL, Course, Wanted
 from sentinel.incident.state import IncidentState, PageStatus, Status
 from sentinel.oncall.escalation import Roster, people_of
-from sentinel.playbook import attempt, run, waits
-from sentinel.playbook.context import Context, match_bindings
+from sentinel.playbook import attempt, run
+from sentinel.playbook.context import Context, bindings, match_bindings, render
 from sentinel.playbook.decision import Claimed, ClaimRefused, Decision, Found, Gate, StepResult
 from sentinel.playbook.guard import Admitted, GuardRefusal, Queued, admit, guard_key, release
+from sentinel.playbook.needs import step_named, wait_of
 from sentinel.playbook.playbook import ActionSpec, Playbook, WaitHealthy
-from sentinel.playbook.state import RunState, StepStatus
+from sentinel.playbook.state import RunState
+from sentinel.playbook.table import StepStatus
 from sentinel.timeline.run_facts import StepWaiting
 
+LOOK_AT_PAUSE = timedelta(seconds=30)
+"""While automation is off or paused, a step that waits for it is looked at this often."""
 LOOK_AT_HEALTH = timedelta(seconds=2)
 """While a step waits for a probe to be well, its results are looked at this often."""
 
@@ -120,16 +124,20 @@ def _admit(course: Course, playbook: Playbook, run_id: str) -> None:
         case Admitted():
             _carry_out(course, run.begin(state, playbook, context_of(course)))
         case GuardRefusal(reason=reason):
-            _carry_out(course, run.refuse(state, reason, now=course.now))
+            _carry_out(course, run.refuse(state, playbook, context_of(course), reason=reason))
         case Queued():
-            _refuse_replaced(course, answer.replaced)
+            if answer.replaced is not None:
+                _refuse_replaced(course, *answer.replaced)
 
 
-def _refuse_replaced(course: Course, replaced: str) -> None:
-    """A newer run that waits replaces an older one; one of this incident is told at once."""
-    if replaced in course.state.runs:
-        older = course.state.runs[replaced]
-        _carry_out(course, run.refuse(older, "replaced", now=course.now))
+def _refuse_replaced(course: Course, replaced: str, incident: str) -> None:
+    """A newer run that waits replaces an older one: refused here, or woken to find it out."""
+    older = course.state.runs.get(replaced)
+    if older is None:
+        course.wakes.add(incident)
+        return
+    playbook = playbook_of(course, older)
+    _carry_out(course, run.refuse(older, playbook, context_of(course), reason="replaced"))
 
 
 def progress(course: Course) -> None:
@@ -143,10 +151,25 @@ def progress(course: Course) -> None:
 def _advance(course: Course, state: RunState) -> None:
     playbook = playbook_of(course, state)
     if state.started_at is None:
-        if course.guard(state.guard).holds(state.id):
-            _carry_out(course, run.begin(state, playbook, context_of(course)))
+        _try_again(course, playbook, state)
         return
     _carry_out(course, run.advance(state, playbook, context_of(course)))
+
+
+def _try_again(course: Course, playbook: Playbook, state: RunState) -> None:
+    """A queued run: let in, replaced by a newer one, or still waiting for its place."""
+    guard = course.guard(state.guard)
+    waiting = guard.waiting
+    if waiting is not None and waiting[0] != state.id and state.id not in guard.running:
+        _carry_out(course, run.refuse(state, playbook, context_of(course), reason="replaced"))
+    else:
+        _admit(course, playbook, state.id)
+
+
+def _holds(course: Course, state: RunState) -> bool:
+    """Whether the run holds its guard's place, or waits for it."""
+    guard = course.guard(state.guard)
+    return state.id in guard.running or (guard.waiting or ("",))[0] == state.id
 
 
 def _carry_out(course: Course, decision: Decision) -> None:
@@ -160,14 +183,14 @@ def _carry_out(course: Course, decision: Decision) -> None:
         _want_step(course, state.id, ready)
     for reason in decision.escalate:
         _call_people(course, state.id, reason)
-    if state.ended and decision.facts and course.guard(state.guard).holds(state.id):
+    if state.ended and decision.facts and _holds(course, state):
         _release(course, state)
 
 
 def _want_step(course: Course, run_id: str, ready: attempt.Claimable) -> None:
     incident = course.state.incident
-    key = f"step/{incident}/{run_id}/{ready.step}/{ready.attempt}"
-    body = {"run": run_id, "step": ready.step}
+    key = _step_key(course, run_id, ready.step, ready.attempt)
+    body = {"run": run_id, "step": ready.step, "attempt": ready.attempt}
     course.want(Wanted(key, "step", ready.due_at, (incident,), body))
 
 
@@ -194,7 +217,10 @@ def _withdraw_answered(course: Course) -> None:
 
 
 def _call_people(course: Course, run_id: str, reason: str) -> None:
-    """What a run cannot settle goes to people: the next level, or whoever holds the incident."""
+    """What a run cannot settle goes to people: the next level, or whoever holds the incident. Of an
+    indeterminate step people are asked already, by a page of its own (rule 20)."""
+    if reason == "indeterminate":
+        return
     state = course.state
     if state.status is Status.triggered:
         paging.escalate(course)
@@ -220,31 +246,50 @@ def claim_step(
 ) -> StepClaim | None:
     """Claim a step in its own transaction; None when it is not to be done, now or ever."""
     state = course.state.runs[body["run"]]
-    name = body["step"]
-    if state.step(name).status is StepStatus.running:
+    name, number = body["step"], body["attempt"]
+    step = state.step(name)
+    if step.status is StepStatus.running and step.attempt == number and not step.ended:
         return _lost(course, state, name, epoch=epoch)
+    if step.attempt + 1 != number or state.ended:
+        course.drop(_step_key(course, state.id, name, number))
+        return None
     playbook = playbook_of(course, state)
     gate = Gate(
         automation_on=course.situation.automation_on,
         paused_by=course.situation.paused_by(state.labels),
-        guard_lost=not course.guard(state.guard).holds(state.id),
+        guard_lost=state.id not in course.guard(state.guard).running,
     )
     answer = attempt.claim(
         state, playbook, name, context_of(course), gate=gate, node=node, epoch=epoch
     )
     if isinstance(answer, ClaimRefused):
         _carry_out(course, answer.decision)
-        if answer.again_at is not None:
-            key = f"step/{course.state.incident}/{state.id}/{name}/{state.step(name).attempt + 1}"
-            course.want(Wanted(key, "step", answer.again_at, (course.state.incident,), body))
+        _come_again(course, body, answer)
         return None
     _carry_out(course, answer.decision)
     return _claimed(state, playbook, answer, epoch)
 
 
+def _come_again(course: Course, body: Mapping[str, Any], refused: ClaimRefused) -> None:
+    """A step that may not be claimed just now is looked at later; one that never may is dropped."""
+    state = course.state.runs[body["run"]]
+    key = _step_key(course, state.id, body["step"], body["attempt"])
+    later = refused.again_at
+    if refused.reason in ("automation_off", "maintenance"):
+        later = course.now + LOOK_AT_PAUSE
+    if later is None:
+        course.drop(key)
+    else:
+        course.want(Wanted(key, "step", later, (course.state.incident,), body))
+
+
+def _step_key(course: Course, run_id: str, step: str, number: int) -> str:
+    return f"step/{course.state.incident}/{run_id}/{step}/{number}"
+
+
 def _claimed(state: RunState, playbook: Playbook, answer: Claimed, epoch: int) -> StepClaim:
-    step = attempt.step_named(playbook, answer.step)
-    if step is None or isinstance(step.does, waits.WAITS):
+    step = step_named(playbook, answer.step)
+    if step is None or wait_of(step) is not None:
         raise Outdated(f"{answer.step} is no action of {playbook.id}")
     return StepClaim(
         run=state.id,
@@ -252,7 +297,7 @@ def _claimed(state: RunState, playbook: Playbook, answer: Claimed, epoch: int) -
         attempt=answer.attempt,
         epoch=epoch,
         key=answer.key,
-        does=step.does,
+        does=cast("ActionSpec", step.does),
         inputs=answer.inputs,
         bound=answer.bound,
         deadline_at=answer.deadline_at,
@@ -262,21 +307,22 @@ def _claimed(state: RunState, playbook: Playbook, answer: Claimed, epoch: int) -
 def _lost(course: Course, state: RunState, name: str, *, epoch: int) -> StepClaim | None:
     """A started attempt whose lease is over: look it up if its action can, else decide without."""
     playbook = playbook_of(course, state)
-    step = attempt.step_named(playbook, name)
+    step = step_named(playbook, name)
     if step is not None and hasattr(step.does, "look_up"):
-        again = attempt.again(state, playbook, name, context_of(course))
+        bound = bindings(state, context_of(course))
         return StepClaim(
             run=state.id,
             step=name,
             attempt=state.step(name).attempt,
             epoch=epoch,
             key=state.step(name).key,
-            does=step.does,  # type: ignore[arg-type]
-            inputs=again.inputs,
-            bound=again.bound,
+            does=cast("ActionSpec", step.does),
+            inputs=render(step, bound),
+            bound=bound,
             deadline_at=course.now + timedelta(seconds=step.timeout_s),
             lost=True,
         )
+    course.drop(_step_key(course, state.id, name, state.step(name).attempt))
     _carry_out(course, attempt.recover(state, playbook, name, context_of(course)))
     return None
 
@@ -306,7 +352,7 @@ def answer(course: Course, given: cmd.Answer, by: str) -> cmd.Refusal | None:
     state = course.state.runs.get(given.run)
     if state is None or given.step not in state.steps:
         return cmd.Refusal("no_such_step", f"no run {given.run} has a step {given.step}")
-    decision = waits.answer(
+    decision = run.answer(
         state,
         playbook_of(course, state),
         given.step,
@@ -370,8 +416,18 @@ def wake_at(course: Course) -> datetime | None:
 
 def _waits_for_health(state: RunState, playbook: Playbook) -> bool:
     for name, step in state.steps.items():
-        declared = attempt.step_named(playbook, name)
+        declared = step_named(playbook, name)
         waits_for = declared.does if declared is not None else None
         if step.status is StepStatus.waiting and isinstance(waits_for, WaitHealthy):
             return True
     return False
+
+
+def asked_of(state: IncidentState) -> list[tuple[RunState, str]]:
+    """The steps that wait for people: (run, step)."""
+    return [
+        (each, name)
+        for each in state.runs.values()
+        for name, step in each.steps.items()
+        if step.status is StepStatus.waiting_human and not each.ended
+    ]

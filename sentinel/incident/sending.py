@@ -106,6 +106,8 @@ def came_to(
     """The outcome of a send, for every page in it. Of a page already concluded nothing changes."""
     anyone = next(iter(courses.values()))
     again = sent is Sent.uncertain and done.attempt < ATTEMPTS
+    if sent is not Sent.accepted and not again:
+        _forget(anyone, done)
     for incident, key in done.pages:
         course = courses[incident]
         page = course.state.paging.pages[key]
@@ -118,6 +120,12 @@ def came_to(
         _send_again(anyone, done)
     else:
         anyone.drop(f"delivery/{done.delivery}")
+
+
+def _forget(course: Course, done: Claim) -> None:
+    """A delivery that failed reached nobody: it must not hold back those that follow it."""
+    for incident, page in done.pages:
+        course.on_person(done.person, site.DeliveryLeft(done.delivery, incident, page))
 
 
 def _record(

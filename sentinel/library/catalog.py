@@ -7,7 +7,7 @@ and no garbage, so the collector is paused meanwhile.
 
 import gc
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path as Folder
@@ -119,16 +119,37 @@ def load(
     root: Folder, *, addresses: Mapping[str, str] | None = None, lookup: Lookup | None = None
 ) -> Loaded:
     """Read the workspace in `root`. `addresses` replace those of ``site.addresses`` by name."""
+    return read_workspace(root, addresses=addresses, lookup=lookup)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a further look is given: the documents with their places, and the catalogue they made,
+    None when there are errors."""
+
+    documents: Documents
+    catalog: Catalog | None
+
+
+def read_workspace(
+    root: Folder,
+    *,
+    addresses: Mapping[str, str] | None = None,
+    lookup: Lookup | None = None,
+    more: Callable[[Read], None] | None = None,
+) -> Loaded:
+    """As `load`, with a further look at what was read, which may say findings at its places."""
     with collector_paused():
         reading = Reading(lookup or InstalledKinds())
         documents, problems = gather(root, reading)
         _addresses(documents, addresses or {}, reading)
         made = _Values(documents, reading)
         cross_check(made.probes, documents, reading)
-        everything = _ordered([*problems, *reading.problems()])
-        refused = any(each.level is Level.error for each in everything)
+        refused = any(each.level is Level.error for each in [*problems, *reading.problems()])
         catalog = None if refused else made.catalog(root)
-        return Loaded(catalog, everything)
+        if more is not None:
+            more(Read(documents, catalog))
+        return Loaded(catalog, _ordered([*problems, *reading.problems()]))
 
 
 def _ordered(problems: Sequence[Problem]) -> tuple[Problem, ...]:

@@ -1,14 +1,16 @@
 """A kind's dataclass is its schema: fields to JSON Schema, and a checked mapping to a value.
 
-Every field is one YAML key of the same name (a trailing underscore, ``from_``, is Python's and
+Every field declared with `kinds.key` is one YAML key of the same name (a trailing underscore, ``from_``, is Python's and
 is dropped). Types: ``str int float bool Seconds Secret Expression Any``, enums, ``Literal``,
 ``Mapping[str, T]``, ``tuple[T, ...]``, ``T | None``, unions of a scalar with others, nested
-frozen dataclasses declared the same way, and ``ProberSpec`` for a step that holds one prober.
-Where references are allowed (all actions, and probers inside a journey), any scalar may be
-``${…}`` instead and becomes a `Reference`.
+frozen dataclasses declared the same way, ``tuple[Expectation, ...]``, and ``ProberSpec`` for a
+step that holds one prober, whose kind is the field's name. Where references are allowed (all
+actions, and probers inside another), any scalar may be ``${…}`` instead and becomes a
+`Reference`.
 
-A kind that has the keys ``at`` and ``url`` (or ``base``) may be given ``at: NAME`` instead of the
-address itself; the reader puts the address of ``site.addresses`` in its place.
+Wherever there is a ``url`` (or ``base``), ``at: NAME`` may stand instead of it; the address that
+``site.addresses`` gives that name is put in its place, and where there is a ``vendor`` too, the
+root of that vendor's status page.
 """
 
 import dataclasses
@@ -17,29 +19,33 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from sentinel.expression import Expression
+from sentinel.expression import Declaration, Expression
 from sentinel.library import pieces, spans
-from sentinel.library.reading import At, Scope
+from sentinel.library.expectations import EXPECTATIONS, read_expectations
+from sentinel.library.reading import OUTSIDE, At, Lookup, Scope
 from sentinel.library.secrets import literal_secret
 from sentinel.library.shape import Schema, meant
+from sentinel.monitor.probe import Expectation, ProberSpec
 from sentinel.playbook.playbook import Reference
 from sentinel.words import Seconds, Secret
 
 ADDRESS_KEYS = ("url", "base")
 WHOLE_REFERENCE = r"^\$\{[\s\S]+\}$"
+_AT = pieces.identifier("Instead of the address itself: one of the site's addresses", "shop")
 
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """What converting a kind's keys needs: the scope of its expressions, and that of ``${…}``
-    (None: there is nothing that it could name)."""
+    """What converting a kind's keys needs: the scope of its expressions, that of ``${…}`` (None:
+    there is nothing that it could name), and what inner probers may name besides."""
 
     scope: Scope
     references: Scope | None = None
+    step_names: Declaration = dataclasses.field(default_factory=dict)
 
 
 Convert = Callable[[Any, At, Building], Any]
@@ -53,38 +59,54 @@ class Part:
     convert: Convert
 
 
+@dataclass(frozen=True, slots=True)
+class _Forming:
+    """What making a form needs: where inner kinds are found, and whether ``${…}`` is allowed."""
+
+    lookup: Lookup
+    references: bool
+
+
 @cache
-def form(kind: type, *, references: bool) -> Part:
+def form(kind: Any, lookup: Lookup, *, references: bool) -> Part:
     """A kind's schema and builder. The builder gives None when something was wrong."""
-    return _dataclass(kind, references=references)
+    return _dataclass(kind, _Forming(lookup, references))
 
 
-def _dataclass(kind: type, *, references: bool) -> Part:
+def _dataclass(kind: Any, forming: _Forming) -> Part:
     hints = _hints(kind)
     parts: dict[str, tuple[str, Part]] = {}
     properties: dict[str, Any] = {}
     required: list[str] = []
     for declared in dataclasses.fields(kind):
-        if not declared.init:
-            continue
+        if "description" not in declared.metadata:
+            continue  # not declared with `kinds.key`: the kind's own affair
         key = declared.name.rstrip("_")
-        part = _part(hints[declared.name], references=references)
+        part = _field(declared.name, hints[declared.name], forming)
         parts[key] = (declared.name, part)
         properties[key] = _described(part.schema, declared)
         if _is_required(declared):
             required.append(key)
-    address = next((key for key in ADDRESS_KEYS if "at" in parts and key in parts), None)
-    if address in required:
-        required.remove(address)
-    schema = pieces.entry(properties, _first_sentence(kind), *required)
+    address = next((key for key in ADDRESS_KEYS if key in parts), "")
+    needed = address in required
+    if address:
+        properties.setdefault("at", _AT)
+        required = [key for key in required if key != address]
+    inner = next((key for key, (name, _) in parts.items() if hints[name] is ProberSpec), None)
+    schema = pieces.entry(properties, first_sentence(kind), *required)
 
     def convert(value: Any, at: At, building: Building) -> Any:
+        if inner in value:
+            building = _inside(building, forming.lookup, inner)
         values = {
             parts[key][0]: parts[key][1].convert(each, at / key, building)
             for key, each in value.items()
+            if key in parts
         }
-        if address is not None:
-            _resolve_address(values, at, address)
+        if address:
+            _resolve(values, value, at, address, needed=needed)
+        if None in values.values():
+            return None
         try:
             return kind(**values)
         except (ValueError, TypeError) as error:
@@ -92,6 +114,24 @@ def _dataclass(kind: type, *, references: bool) -> Part:
             return None
 
     return Part(schema, convert)
+
+
+def _field(name: str, hint: Any, forming: _Forming) -> Part:
+    """A prober inside another kind is of the kind that its key names."""
+    if hint is not ProberSpec:
+        return _part(hint, forming)
+    return form(forming.lookup.find("probers", name), forming.lookup, references=True)
+
+
+def _inside(building: Building, lookup: Lookup, kind: str) -> Building:
+    """Beside a prober, expressions see what it sees and what its steps share; ``${…}`` the latter."""
+    prober: Any = lookup.find("probers", kind)
+    names = {**prober.NAMES, **building.step_names}
+    return replace(
+        building,
+        scope=Scope(names, OUTSIDE, getattr(prober, "FUNCTIONS", {})),
+        references=Scope(building.step_names, OUTSIDE),
+    )
 
 
 def _hints(kind: type) -> Mapping[str, Any]:
@@ -118,56 +158,62 @@ def _described(schema: Schema, declared: "dataclasses.Field[Any]") -> Schema:
     return {**schema, **extra}
 
 
-def _first_sentence(kind: type) -> str:
+def first_sentence(kind: Any) -> str:
+    """What a kind does, from the first line of its docstring."""
     doc = " ".join((kind.__doc__ or "").split())
     return doc.split(". ")[0].rstrip(".")
 
 
-def _resolve_address(values: dict[str, Any], at: At, address: str) -> None:
-    """``at: shop`` becomes the address that the site gives that name."""
-    name = values.get("at")
-    if not name:
-        if not values.get(address):
-            at.wrong(
-                f"neither `{address}:` nor `at:` is given here", f"add `{address}:`", at_key=True
-            )
-            values[address] = ""
-        return
-    if values.get(address):
+def _resolve(
+    values: dict[str, Any], written: Mapping[str, Any], at: At, address: str, *, needed: bool
+) -> None:
+    """Put the address in the place of ``at:`` or ``vendor:``."""
+    name, vendor = written.get("at"), written.get("vendor")
+    if name and written.get(address):
         (at / "at").wrong(f"`at:` and `{address}:` are both given", "keep one of them", at_key=True)
-        return
-    known = at.reading.addresses
-    if name not in known:
-        hint = meant(str(name), list(known)) or "declare it under `site: {addresses: …}`"
-        (at / "at").wrong(f"`{name}` is not one of the site's addresses", hint)
+    elif name:
+        known = at.reading.addresses
+        if name not in known:
+            hint = meant(name, list(known)) or "declare it under `site: {addresses: …}`"
+            (at / "at").wrong(f"`{name}` is not one of the site's addresses", hint)
+        values[address] = known.get(name, "")
+    elif vendor and not written.get(address) and (at / "vendor").named("vendors", vendor):
+        values[address] = at.reading.statuspages.get(vendor, "")
+        if not values[address] and at.reading.check_references:
+            (at / "vendor").wrong(
+                f"the vendor `{vendor}` declares no status page",
+                "give it `status: {statuspage: …}`",
+            )
+    elif needed and address not in values:
+        at.wrong(f"neither `{address}:` nor `at:` is given here", f"add `{address}:`", at_key=True)
         values[address] = ""
-        return
-    values[address] = known[name]
 
 
-def _part(hint: Any, *, references: bool) -> Part:
+def _part(hint: Any, forming: _Forming) -> Part:
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
-        return _union(typing.get_args(hint), references=references)
+        return _union(typing.get_args(hint), forming)
     if origin is typing.Literal:
-        return _words(typing.get_args(hint), references=references)
+        return _words(typing.get_args(hint), forming)
     if origin is not None and issubclass(origin, Mapping):
-        return _mapping(typing.get_args(hint)[1], references=references)
+        return _mapping(typing.get_args(hint)[1], forming)
+    if hint == tuple[Expectation, ...]:
+        return Part(EXPECTATIONS, lambda v, at, building: read_expectations(v, at, building.scope))
     if origin is tuple:
-        return _list(typing.get_args(hint)[0], references=references)
+        return _list(typing.get_args(hint)[0], forming)
     if hint is Any or hint is object:
         return Part({}, _anything)
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return _words(tuple(each.name for each in hint), references=references, members=hint)
+        return _words(tuple(each.name for each in hint), forming, members=hint)
     if dataclasses.is_dataclass(hint) and hint not in (Secret, Expression):
-        return _dataclass(typing.cast(type, hint), references=references)
-    return _scalar(hint, references=references)
+        return _dataclass(typing.cast(type, hint), forming)
+    return _scalar(hint, forming)
 
 
-def _scalar(hint: Any, *, references: bool) -> Part:
+def _scalar(hint: Any, forming: _Forming) -> Part:
     if hint is Seconds:
         schema: Schema = pieces.span("A span of time")
-        if references:
+        if forming.references:
             schema = {**schema, "pattern": f"{spans.SPAN}|{WHOLE_REFERENCE}"}
         return Part(schema, _referable(lambda value, at: _spanned(value, at)))
     if hint is Secret:
@@ -184,7 +230,7 @@ def _scalar(hint: Any, *, references: bool) -> Part:
         return Part({"type": "string"}, _referable(lambda value, at: value))
     plain = float if hint is float else hint
     convert = _referable(lambda value, at: plain(value))
-    if references:
+    if forming.references:
         return Part({"type": [names[hint], "string"], "pattern": WHOLE_REFERENCE}, convert)
     return Part({"type": names[hint]}, convert)
 
@@ -227,17 +273,17 @@ def _secret(value: str, at: At) -> Secret:
 
 
 def _words(
-    words: tuple[Any, ...], *, references: bool, members: type[enum.Enum] | None = None
+    words: tuple[Any, ...], forming: _Forming, *, members: type[enum.Enum] | None = None
 ) -> Part:
     schema: dict[str, Any] = {"enum": list(words)}
-    if references:
+    if forming.references:
         schema = {"type": ["string"], "pattern": "^(" + "|".join(words) + r")$|" + WHOLE_REFERENCE}
         schema["errorMessage"] = "not one of " + ", ".join(map(str, words))
     return Part(schema, _referable(lambda value, at: members[value] if members else value))
 
 
-def _mapping(hint: Any, *, references: bool) -> Part:
-    inner = _part(hint, references=references)
+def _mapping(hint: Any, forming: _Forming) -> Part:
+    inner = _part(hint, forming)
 
     def convert(value: Any, at: At, building: Building) -> Any:
         return {key: inner.convert(each, at / key, building) for key, each in value.items()}
@@ -245,8 +291,8 @@ def _mapping(hint: Any, *, references: bool) -> Part:
     return Part({"type": "object", "additionalProperties": inner.schema}, convert)
 
 
-def _list(hint: Any, *, references: bool) -> Part:
-    inner = _part(hint, references=references)
+def _list(hint: Any, forming: _Forming) -> Part:
+    inner = _part(hint, forming)
 
     def convert(value: Any, at: At, building: Building) -> Any:
         return tuple(inner.convert(each, at / index, building) for index, each in enumerate(value))
@@ -265,10 +311,10 @@ def _anything(value: Any, at: At, building: Building) -> Any:
     return value
 
 
-def _union(members: tuple[Any, ...], *, references: bool) -> Part:
+def _union(members: tuple[Any, ...], forming: _Forming) -> Part:
     """``T | None`` is T. Of other unions, the first member that a value's own type fits."""
     wanted = [each for each in members if each not in (type(None), Reference)]
-    parts = [_part(each, references=references) for each in wanted]
+    parts = [_part(each, forming) for each in wanted]
     if len(parts) == 1:
         return parts[0]
     names: list[str] = []

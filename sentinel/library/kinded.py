@@ -4,6 +4,7 @@ No ``oneOf`` in any schema: every kind's key is an optional property, and the re
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sentinel.errors import ExtraMissing
@@ -29,7 +30,7 @@ def kind_properties(
             kind = lookup.find(family, name)
         except ExtraMissing:
             continue  # said where a document uses it
-        properties[name] = form(kind, references=references).schema
+        properties[name] = form(kind, lookup, references=references).schema
     return properties
 
 
@@ -59,4 +60,6 @@ def find_kind(lookup: Lookup, family: Family, name: str, at: At) -> Any:
 
 def build(kind: Any, value: Any, at: At, building: Building) -> Any:
     """The kind's value from its checked mapping; None, and said, when it cannot be made."""
-    return form(kind, references=building.references is not None).convert(value, at, building)
+    references = building.references is not None
+    building = replace(building, step_names=getattr(kind, "STEP_NAMES", {}))
+    return form(kind, at.reading.lookup, references=references).convert(value, at, building)

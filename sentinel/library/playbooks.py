@@ -3,11 +3,12 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sentinel.library import names, pieces, spans, steps
+from sentinel.library import pieces, spans, steps
 from sentinel.library.declared import Declared, kept
 from sentinel.library.reading import At, Lookup, Scope
 from sentinel.library.shape import Schema
 from sentinel.library.steps import Earlier
+from sentinel.playbook.context import MATCH_NAMES
 from sentinel.playbook.playbook import Limits, PagePolicy, Playbook, PlaybookTest, Step
 from sentinel.words import Outcome, Seconds, Severity
 
@@ -112,16 +113,12 @@ def schema(lookup: Lookup, used: Collection[str] | None = None) -> Schema:
 def read_playbook(declared: Declared, digest: str) -> Playbook | None:
     """The playbook; None, and said, when something it cannot be without is wrong."""
     at, body = declared.at, declared.sound
-    scope = at.reading.scope("playbook", lambda: Scope(names.INCIDENT))
+    scope = at.reading.scope("playbook", lambda: Scope(MATCH_NAMES))
     when = (at / "when").expression(body["when"], scope) if "when" in body else None
     if "owner" in body:
         (at / "owner").reference(body["owner"], "person", "team")
-    forward, known = steps.read_steps(
-        body.get("steps"), at / "steps", before={}, run_names=names.INCIDENT
-    )
-    lastly, everything = steps.read_steps(
-        body.get("finally"), at / "finally", before=known, run_names=names.INCIDENT
-    )
+    forward, known = steps.read_steps(body.get("steps"), at / "steps", before={})
+    lastly, everything = steps.read_steps(body.get("finally"), at / "finally", before=known)
     _check_rollbacks((*forward, *lastly), at)
     page = _page(body.get("page"), at / "page")
     limits = _limits(body.get("limits"), at / "limits", scope)
@@ -157,13 +154,6 @@ def _check_rollbacks(all_steps: tuple[Step, ...], at: At) -> None:
             at.wrong(
                 f"step `{step.id}` says `on_failure: rollback`, and no step has a `rollback:`",
                 "give the step that writes a `rollback:`",
-            )
-    ids = {step.id for step in all_steps}
-    for step in undoable:
-        if step.rollback is not None and step.rollback.id in ids:
-            at.wrong(
-                f"the name `{step.rollback.id}` is kept for the rollback of `{step.id}`",
-                "rename that step",
             )
 
 

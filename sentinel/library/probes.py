@@ -3,42 +3,29 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sentinel.library import names, pieces, spans
+from sentinel.expression import Declaration
+from sentinel.library import pieces, spans
+from sentinel.library.captures import check_captures
 from sentinel.library.declared import Declared, kept
+from sentinel.library.expectations import EXPECTATIONS, read_expectations
 from sentinel.library.fields import Building
 from sentinel.library.kinded import build, find_kind, kind_properties, only_kind
-from sentinel.library.quoting import torn
-from sentinel.library.reading import At, Lookup, Reading, Scope
+from sentinel.library.reading import OUTSIDE, At, Lookup, Reading, Scope
 from sentinel.library.shape import Schema
 from sentinel.localtime import check_cron
 from sentinel.monitor.probe import Confirm, Deadline, Expectation, Probe, Retry
-from sentinel.words import Outcome, Seconds, Severity
+from sentinel.words import Seconds, Severity
 
 EVERY_S = Seconds(60.0)
 TIMEOUT_S = Seconds(10.0)
 RECHECK_S = Seconds(10.0)
+DEADLINE_NAMES: Declaration = {"overdue": "bool", "late_s": "double"}
+"""What the expectations of a probe with a ``deadline:`` may name besides."""
 LEAST_EVERY_S = Seconds(1.0)
 OWN_LABELS = frozenset(
     {"alertname", "probe", "kind", "client", "service", "vendor", "location", "reason", "severity"}
 )
 """Labels that Sentinel gives or withholds itself."""
-
-EXPECTATION: pieces.Piece = {
-    "type": ["string", "object"],
-    "minLength": 1,
-    "maxLength": 4096,
-    "x-expression": True,
-    "description": "A condition that must hold (CEL, in single quotes), alone or with what it means"
-    " when it does not",
-    "examples": ["status == 200", {"that": "timing.total_s < 1.5", "else": "warn"}],
-    "properties": {
-        "that": pieces.expression("The condition that must hold", "timing.total_s < 1.5"),
-        "else": pieces.one_of("What the check comes to when it does not hold", "failed", "warn"),
-        "reason": pieces.local_identifier("A stable code for why", "slow"),
-    },
-    "required": ["that"],
-    "additionalProperties": False,
-}
 
 CONFIRM = pieces.entry(
     {
@@ -81,7 +68,7 @@ SHARED: Mapping[str, Schema] = {
     "labels": pieces.mapped({"type": "string"}, "Further labels of its alerts"),
     "every": pieces.span("How often to check", "30s", "10m"),
     "timeout": pieces.span("How long a check may take, at most `every`", "10s"),
-    "expect": pieces.listed(EXPECTATION, "What must hold", maxItems=100),
+    "expect": EXPECTATIONS,
     "retry": pieces.entry(
         {
             "times": pieces.whole("Further attempts", 1, minimum=0, maximum=5),
@@ -134,7 +121,9 @@ def read_probe(
     if name is not None and kind is not None:
         scope = _scope(reading, kind, deadline=deadline is not None)
         prober = build(kind, body[name], at / name, Building(scope)) if name in body else None
-        expect = _expect(body.get("expect"), at / "expect", scope)
+        expect = read_expectations(body.get("expect"), at / "expect", scope)
+    if prober is not None:
+        _check_prober(prober, at / str(name))
     locations, agree = _locations(body.get("locations"), at / "locations")
     if prober is None:
         return None
@@ -200,31 +189,22 @@ def _check_service(body: Mapping[str, Any], at: At) -> None:
         (at / "service").unknown(body["service"], sorted(known), whose)
 
 
+def _check_prober(prober: Any, at: At) -> None:
+    """What only the whole prober shows: that it has an address, and what its steps capture."""
+    if getattr(prober, "url", None) == "" and not getattr(prober, "vendor", ""):
+        at.wrong("neither `url:` nor `at:` is given here", "add `url:`", at_key=True)
+    if hasattr(prober, "STEP_NAMES"):
+        check_captures(prober, at)
+
+
 def _scope(reading: Reading, kind: Any, *, deadline: bool) -> Scope:
     """What a probe's expectations may name; one object per kind, so that expressions are shared."""
 
     def make() -> Scope:
-        declared = {**kind.NAMES, **(names.DEADLINE if deadline else {})}
-        return Scope(declared, names.OUTSIDE, getattr(kind, "FUNCTIONS", {}))
+        declared = {**kind.NAMES, **(DEADLINE_NAMES if deadline else {})}
+        return Scope(declared, OUTSIDE, getattr(kind, "FUNCTIONS", {}))
 
     return reading.scope((kind, deadline), make)
-
-
-def _expect(values: Any, at: At, scope: Scope) -> tuple[Expectation, ...]:
-    expectations = []
-    torn_until = 0
-    for index, each in kept(values):
-        if index < torn_until:
-            continue  # the rest of the expression above, which YAML tore apart
-        torn_until = index + torn(values, index)
-        whole = isinstance(each, str)
-        source, place = (each, at / index) if whole else (each["that"], at / index / "that")
-        compiled = place.expression(source, scope)
-        if compiled is not None:
-            otherwise = Outcome.failed if whole else Outcome(each.get("else", "failed"))
-            reason = "" if whole else each.get("reason", "")
-            expectations.append(Expectation(compiled, otherwise, reason))
-    return tuple(expectations)
 
 
 def _retry(value: Any) -> Retry:

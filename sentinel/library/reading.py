@@ -33,10 +33,13 @@ _REFERENCE_KINDS = {
     "escalation": "escalations",
     "calendar": "calendars",
 }
+OUTSIDE = frozenset({"body", "json", "html", "headers", "capture", "outputs"})
+"""Roots that somebody else sent: what is missing below them is theirs, not ours."""
+
 _WHOLE = re.compile(r"\$\{(.*)\}\Z", re.DOTALL)
 
 
-class Lookup(Protocol):
+class Lookup(Hashable, Protocol):
     """How kinds are found; `sentinel.kinds` in earnest."""
 
     def names(self, family: Family) -> Sequence[str]: ...

@@ -38,6 +38,11 @@ def literal_secret(text: str) -> str:
     return ""
 
 
+def tells(key: str) -> bool:
+    """Whether a key says of itself that it is secret."""
+    return _TELLING.search(key) is not None
+
+
 def literal_under(key: str, text: str) -> str:
     """What is secret in a text that stands under a key, where any text may stand."""
     url = _URL.match(text)
@@ -46,7 +51,7 @@ def literal_under(key: str, text: str) -> str:
             "the password of this URL stands here as it is" if _has_password(url.group(2)) else ""
         )
     if (
-        _TELLING.search(key)
+        tells(key)
         and text
         and not (is_reference(text) or _INSIDE.search(text) or text.startswith("${"))
     ):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from sentinel.incident.policy import Grouping
@@ -14,22 +15,19 @@ from sentinel.library.reading import At
 from sentinel.library.shape import Schema
 from sentinel.monitor.silence import Maintenance
 from sentinel.oncall.escalation import Fallback
-from sentinel.words import Place, Seconds, Severity
+from sentinel.words import Place, Severity
 
-RAW_S = Seconds(7 * 86400.0)
-EVIDENCE_S = Seconds(90 * 86400.0)
-ROLLUPS: Mapping[str, Seconds] = {"5m": EVIDENCE_S, "1h": Seconds(730 * 86400.0)}
 FILL = re.compile(r"label/[a-zA-Z_][a-zA-Z0-9_]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long what is measured is kept, in seconds; facts are kept for ever. `rollups` is the span
-    of a rollup (``5m``) to how long it is kept."""
+    """How long what is measured is kept: results of checks, their rollups (the longest that any
+    resolution asks for), and evidence. Facts are kept for ever."""
 
-    raw_s: Seconds = RAW_S
-    rollups_s: Mapping[str, Seconds] = field(default_factory=lambda: dict(ROLLUPS))
-    evidence_s: Seconds = EVIDENCE_S
+    results_for: timedelta = timedelta(days=7)
+    rollups_for: timedelta = timedelta(days=730)
+    evidence_for: timedelta = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +187,16 @@ def _group(value: Mapping[str, Any], at: At) -> Grouping:
 
 
 def _keep(value: Mapping[str, Any]) -> Keep:
-    samples = {name: spans.seconds(each) for name, each in value.get("samples", {}).items()}
-    raw_s = samples.pop("raw", RAW_S)
-    evidence_s = spans.seconds(value["evidence"]) if "evidence" in value else EVIDENCE_S
-    return Keep(raw_s, {**ROLLUPS, **samples}, evidence_s)
+    default = Keep()
+    samples = {name: _for(each) for name, each in value.get("samples", {}).items()}
+    results_for = samples.pop("raw", default.results_for)
+    rollups_for = max(samples.values(), default=default.rollups_for)
+    evidence_for = _for(value["evidence"]) if "evidence" in value else default.evidence_for
+    return Keep(results_for, rollups_for, evidence_for)
+
+
+def _for(text: str) -> timedelta:
+    return timedelta(seconds=spans.seconds(text))
 
 
 def read_maintenance(declared: Declared) -> Maintenance | None:

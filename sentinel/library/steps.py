@@ -4,13 +4,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sentinel.expression import Declaration, Expression, Type
-from sentinel.library import names, pieces, spans
+from sentinel.expression import Expression, Type
+from sentinel.library import pieces, spans
 from sentinel.library.declared import kept
 from sentinel.library.fields import Building
 from sentinel.library.kinded import build, find_kind, kind_properties, only_kind
-from sentinel.library.reading import At, Lookup, Scope
+from sentinel.library.reading import OUTSIDE, At, Lookup, Scope
 from sentinel.library.shape import Schema
+from sentinel.library.templates import check_template
+from sentinel.playbook.context import NAMES
 from sentinel.playbook.playbook import (
     OnFailure,
     Step,
@@ -20,6 +22,7 @@ from sentinel.playbook.playbook import (
     WaitHealthy,
     WaitSpan,
 )
+from sentinel.playbook.state import UNDO
 from sentinel.words import Seconds
 
 TIMEOUT_S = Seconds(60.0)
@@ -119,7 +122,7 @@ class Earlier:
 
 
 def read_steps(
-    values: Any, at: At, *, before: Mapping[str, Earlier], run_names: Declaration
+    values: Any, at: At, *, before: Mapping[str, Earlier]
 ) -> tuple[tuple[Step, ...], Mapping[str, Earlier]]:
     """The steps in order, and what is known of them and of those `before` them."""
     bodies = [(index, each) for index, each in kept(values)]
@@ -136,7 +139,7 @@ def read_steps(
         later = {each["id"]: needs[i] for i, (_, each) in enumerate(bodies) if i > position}
         direct = _check_needs(body, place, earlier=set(known) - set(before), later=later)
         waits_for = frozenset(before) | direct.union(*(known[each].needs for each in direct))
-        step = _read_step(body, place, known=known, waits_for=waits_for, run_names=run_names)
+        step = _read_step(body, place, known=known, waits_for=waits_for)
         known[name] = Earlier(frozenset(body.get("outputs", {})), waits_for)
         if step is not None:
             steps.append(step)
@@ -175,12 +178,11 @@ def _read_step(
     *,
     known: Mapping[str, Earlier],
     waits_for: frozenset[str],
-    run_names: Declaration,
 ) -> Step | None:
     lookup = at.reading.lookup
     kinds = (*lookup.names("actions"), *WAITS)
     name = only_kind(body, kinds, at, "a step")
-    declared: dict[str, Type | Mapping[str, Type]] = {**run_names}
+    declared: dict[str, Type | Mapping[str, Type]] = {**NAMES}
     declared["steps"] = dict.fromkeys(known, "map")
     scope = Scope(declared, check=_may_read(known, waits_for))
     when = _expression(body, "when", at, scope)
@@ -220,6 +222,7 @@ def _does(name: str, value: Any, at: At, building: Building) -> Any:
             return WaitHealthy(value["probe"], value.get("ok", 2))
         case "approval":
             (place / "by").reference(value["by"], *BY)
+            check_template(value.get("text", ""), place / "text")
             return WaitApproval(value["by"], value.get("text", ""))
         case "checklist":
             if "by" in value:
@@ -227,7 +230,19 @@ def _does(name: str, value: Any, at: At, building: Building) -> Any:
             return WaitChecklist(tuple(value["items"]), value.get("by", ""))
         case _:
             kind = find_kind(at.reading.lookup, "actions", name, at)
-            return None if kind is None else build(kind, value, place, building)
+            return None if kind is None else _acting(kind, value, place, building)
+
+
+def _acting(kind: Any, value: Any, at: At, building: Building) -> Any:
+    """An action, and whether the probe exists that it names."""
+    action = build(kind, value, at, building)
+    if isinstance(getattr(action, "text", None), str):
+        check_template(action.text, at / "text")
+    key = "id" if kind.KIND == "probe" else "probe"
+    named = getattr(action, key, None)
+    if isinstance(named, str) and named and key in value:
+        (at / key).named("probes", named)
+    return action
 
 
 def _timeout(body: Mapping[str, Any], name: str) -> Seconds:
@@ -285,7 +300,7 @@ def _outputs(
     if not values:
         return {}
     action = lookup.find("actions", name)
-    scope = Scope(getattr(action, "OUTPUTS", {}), names.OUTSIDE, getattr(action, "FUNCTIONS", {}))
+    scope = Scope(getattr(action, "OUTPUTS", {}), OUTSIDE, getattr(action, "FUNCTIONS", {}))
     found = {key: (at / key).expression(each, scope) for key, each in values.items()}
     return {key: each for key, each in found.items() if each is not None}
 
@@ -306,7 +321,7 @@ def _rollback(body: Mapping[str, Any], at: At, scope: Scope) -> Step | None:
     timeout_s = spans.seconds(value["timeout"]) if "timeout" in value else TIMEOUT_S
     writes = bool(getattr(does, "WRITES", False))
     return Step(
-        id=f"{body['id']}_rollback",
+        id=f"{body['id']}{UNDO}",
         does=does,
         timeout_s=timeout_s,
         writes=writes,

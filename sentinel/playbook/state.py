@@ -21,7 +21,7 @@ from sentinel.playbook.table import (
     run_after,
     step_after,
 )
-from sentinel.timeline.facts import RunFact
+from sentinel.timeline.facts import Fact, RunFact
 from sentinel.timeline.run_facts import (
     RunConcluded,
     RunQueued,
@@ -169,6 +169,13 @@ def apply(runs: Runs, fact: RunFact, at: datetime) -> Runs:
     if fact.run not in runs:
         raise ValueError(f"run {fact.run} was never queued")
     return {**runs, fact.run: apply_one(runs[fact.run], fact, at)}
+
+
+def queued_run(fact: Fact) -> RunState:
+    """The run that a `RunQueued` begins. Raises ValueError for any other fact."""
+    if not isinstance(fact.what, RunQueued):
+        raise ValueError(f"a run begins with RunQueued, not {type(fact.what).__name__}")
+    return _queued(fact.what, fact.occurred_at)
 
 
 def apply_one(run: RunState, fact: RunFact, at: datetime) -> RunState:

@@ -3,7 +3,7 @@
 import base64
 import json as jsonlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -22,6 +22,7 @@ from sentinel.transport.page import (
     text_of,
 )
 from sentinel.transport.reasons import Reason
+from sentinel.transport.redirects import origin
 from sentinel.transport.shown import (
     CERTIFICATE_NAMES,
     EVIDENCE_BODY,
@@ -167,6 +168,9 @@ class Http:
         maximum=BODY_LIMIT,
     )
 
+    _plain: Request | None = field(default=None, init=False, repr=False, compare=False)
+    """The request of a stranger without secrets: it never changes, so it is made once."""
+
     def host(self) -> str:
         """The host that is connected to."""
         return _host(self.connect_to or self.url)
@@ -178,7 +182,9 @@ class Http:
     async def visit(self, world: ProbeWorld, visitor: Visitor | None) -> Observation:
         """Ask as a visitor who has cookies and comes from a page; None: a stranger."""
         try:
-            request = self.request(world.secrets, visitor)
+            request = (self._plain if visitor is None else None) or self._remembered(
+                world.secrets, visitor
+            )
         except ValueError as error:
             return _unasked(str(error))
         jar = visitor.jar if visitor is not None else None
@@ -186,6 +192,13 @@ class Http:
         if visitor is not None and exchange.status:
             visitor.page = exchange.url
         return observed(exchange, request, now=world.now, needed=world.needed)
+
+    def _remembered(self, secrets: Secrets, visitor: Visitor | None) -> Request:
+        request = self.request(secrets, visitor)
+        secret = self.basic or self.bearer or self.secret_headers or self.secret_form
+        if visitor is None and not secret and "{" not in self.url:
+            object.__setattr__(self, "_plain", request)
+        return request
 
     def request(self, secrets: Secrets, visitor: Visitor | None) -> Request:
         """The request on the wire. Raises SecretMissing, and ValueError for a URL that is none."""
@@ -199,8 +212,9 @@ class Http:
             headers.append(("Content-Type", content_type))
         if visitor is not None:
             url = _against(visitor, url, below_base=bool(self.path))
-            if visitor.page and "referer" not in named:
-                headers.append(("Referer", visitor.page))
+            referer = _referer(visitor.page, url)
+            if referer and "referer" not in named:
+                headers.append(("Referer", referer))
         headers += [(name, secrets.reveal(value)) for name, value in self.secret_headers.items()]
         if self.basic is not None:
             pair = f"{self.basic.user}:{secrets.reveal(self.basic.password)}"
@@ -333,6 +347,19 @@ def _against(visitor: Visitor, url: str, *, below_base: bool) -> str:
         return url
     page = visitor.page if url and visitor.page and not below_base else visitor.base
     return urljoin(page, url) if url else page
+
+
+def _referer(page: str, url: str) -> str:
+    """Where a visitor says to come from: the page within its origin, only the origin to others,
+    nothing from TLS to plain text (Referrer Policy, strict-origin-when-cross-origin)."""
+    if not page:
+        return ""
+    before, after = origin(page), origin(url)
+    if before == after:
+        return page
+    if before[0] == "https" != after[0]:
+        return ""
+    return f"{before[0]}://{urlsplit(page).netloc.rpartition('@')[2]}/"
 
 
 def _extended(url: str, path: tuple[str, ...], query: Mapping[str, str]) -> str:

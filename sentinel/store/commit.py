@@ -24,7 +24,7 @@ from sentinel.errors import JournalUnavailable
 from sentinel.store.journal import Change, View
 from sentinel.store.read import SqlView
 from sentinel.store.samples import Interned
-from sentinel.store.sql import Conflict, Link, Unreachable
+from sentinel.store.sql import Conflict, ConnectionLost, Link, Unreachable
 from sentinel.store.write import Writer
 
 MAX_BATCH = 256
@@ -74,6 +74,7 @@ class Committer:
     open_link: Callable[[], Link]
     _link: Link | None = None
     _interned: Interned = field(default_factory=Interned)
+    _committing: bool = False
     _listeners: list[_Listener] = field(default_factory=list)
 
     def listen(self, wake: Callable[[], None]) -> None:
@@ -97,6 +98,8 @@ class Committer:
                     _fail(batch, f"other writers kept getting in between: {conflict}")
             except Unreachable as refused:
                 self.drop_link()
+                if isinstance(refused, ConnectionLost) and attempt == 1 and not self._committing:
+                    continue  # it broke while idle; nothing was sent to be committed
                 _fail(batch, str(refused))
                 break
         if any(one.wakes and one.failure is None for one in batch):
@@ -128,6 +131,7 @@ class Committer:
         return self._link
 
     def _commit(self, batch: Sequence[Transaction]) -> None:
+        self._committing = False
         link = self._linked()
         link.begin_writing(sorted({stream for one in batch for stream in one.streams}))
         writer = Writer(link, self._interned)
@@ -135,6 +139,7 @@ class Committer:
             self._run_one(link, writer, one)
         if any(one.wakes and one.failure is None for one in batch):
             link.announce()
+        self._committing = True
         link.commit()
         self._interned.settle()
 

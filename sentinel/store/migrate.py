@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from sentinel.errors import StoreTooNew
-from sentinel.store.sql import Link, StoreDamaged
+from sentinel.store.sql import Link, Sql, StoreDamaged
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
 _NOTES = (
@@ -56,9 +56,7 @@ def migrate(link: Link, known: Sequence[Migration]) -> None:
     link.begin_writing(())
     try:
         link.run(_NOTES)
-        notes = {
-            row[0]: row[1:] for row in link.rows("SELECT number, name, checksum FROM migrations")
-        }
+        notes = read_notes(link)
         check_notes(notes, known)
         for one in known:
             if one.number not in notes:
@@ -66,6 +64,12 @@ def migrate(link: Link, known: Sequence[Migration]) -> None:
         link.commit()
     finally:
         link.roll_back()
+
+
+def read_notes(sql: Sql) -> dict[int, tuple[str, str]]:
+    """The migrations a store has had: number to name and checksum."""
+    found = sql.rows("SELECT number, name, checksum FROM migrations ORDER BY number")
+    return {number: (name, checksum) for number, name, checksum in found}
 
 
 def check_notes(notes: dict[int, tuple[str, str]], known: Sequence[Migration]) -> None:

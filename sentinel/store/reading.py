@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from sentinel.errors import JournalUnavailable
-from sentinel.store.sql import Conflict, Link, Sql, Unreachable
+from sentinel.store.sql import Conflict, ConnectionLost, Link, Sql, Unreachable
 
 T = TypeVar("T")
 
@@ -40,8 +40,7 @@ class Readers:
 
     def _look(self, look: Callable[[Sql], T]) -> T:
         try:
-            link = self._linked()
-            link.begin_reading()
+            link = self._begun()
             try:
                 return look(link)
             finally:
@@ -49,6 +48,16 @@ class Readers:
         except (Unreachable, Conflict) as refused:
             self._drop()
             raise JournalUnavailable(str(refused)) from refused
+
+    def _begun(self) -> Link:
+        link = self._linked()
+        try:
+            link.begin_reading()
+        except ConnectionLost:  # while it was idle; once more on a new one
+            self._drop()
+            link = self._linked()
+            link.begin_reading()
+        return link
 
     def _linked(self) -> Link:
         link: Any = getattr(self._own, "link", None)

@@ -129,11 +129,10 @@ async def _rolled(journal: Kept, bucket_at: int) -> list[Row]:
 
 
 def _gather(sql: Sql, window_at: int, gathered: dict[int, Gathering]) -> None:
-    found = sql.rows("SELECT series, due_at, body FROM results WHERE window_at = ?", (window_at,))
-    shapes = samples.read_shapes(sql, (row[2] for row in found))
-    for series, due_at, body in found:
-        result = samples.unpack("", "", due_at, body, shapes)
-        gathered.setdefault(series, Gathering()).add(result)
+    found = sql.rows("SELECT series, body FROM results WHERE window_at = ?", (window_at,))
+    shapes = samples.read_shapes(sql, (row[1] for row in found))
+    for series, body in found:
+        samples.gather(body, shapes, gathered.setdefault(series, Gathering()))
 
 
 def _write(sql: Sql, packed: Sequence[Row]) -> None:

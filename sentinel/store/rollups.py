@@ -84,17 +84,19 @@ class Gathering:
 
     outcomes: dict[Outcome, int] = field(default_factory=dict)
     durations: list[float] = field(default_factory=list)
-    samples: dict[str, SampleRollup] = field(default_factory=dict)
+    samples: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    """Values by name and unit."""
 
     def add(self, result: CheckResult) -> None:
-        self.outcomes[result.outcome] = self.outcomes.get(result.outcome, 0) + 1
-        if result.outcome in (Outcome.ok, Outcome.warn):
-            self.durations.append(result.duration_s)
+        self.count(result.outcome, result.duration_s)
         for sample in result.samples:
-            value = sample.value
-            one = SampleRollup(sample.unit, 1, value, value, value)
-            before = self.samples.get(sample.name)
-            self.samples[sample.name] = one if before is None else before + one
+            self.samples.setdefault((sample.name, sample.unit), []).append(sample.value)
+
+    def count(self, outcome: Outcome, duration_s: float) -> None:
+        """Add a result's outcome and duration alone."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        if outcome is Outcome.ok or outcome is Outcome.warn:
+            self.durations.append(duration_s)
 
     def summary(self) -> Summary:
         histogram: dict[int, int] = {}
@@ -108,7 +110,10 @@ class Gathering:
             min(self.durations, default=0.0),
             max(self.durations, default=0.0),
             histogram,
-            self.samples,
+            {
+                name: SampleRollup(unit, len(values), math.fsum(values), min(values), max(values))
+                for (name, unit), values in self.samples.items()
+            },
         )
 
 

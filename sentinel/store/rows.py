@@ -22,7 +22,7 @@ from sentinel.store.journal import (
 )
 from sentinel.store.sql import Row
 from sentinel.timeline.chain import Sealed
-from sentinel.timeline.codec import instant, micros
+from sentinel.timeline.codec import canonical, instant, micros
 from sentinel.words import Severity
 
 _TAG = "@at"
@@ -52,7 +52,7 @@ def then(count: int | None) -> datetime | None:
 
 def dump(body: Mapping[str, Any]) -> str:
     """A body as stored. Raises TypeError for what is neither JSON nor an instant."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=True, default=_tagged)
+    return canonical(body, _tagged)
 
 
 def load(text: str) -> dict[str, Any]:
@@ -76,6 +76,12 @@ def _untagged(found: dict[str, Any]) -> Any:
     if len(found) == 1 and type(found.get(_TAG)) is int:
         return instant(found[_TAG])
     return found
+
+
+def clean(text: str) -> str:
+    """Text as both databases can hold it: NUL and lone surrogates become U+FFFD."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\0", "\ufffd")
 
 
 def fact_row(sealed: Sealed) -> Row:
@@ -110,7 +116,7 @@ def work_row(work: Work) -> Row:
 
 
 def dump_list(items: tuple[str, ...]) -> str:
-    return json.dumps(items, separators=(",", ":"))
+    return canonical(items)
 
 
 def _free_at(work: Work) -> datetime | None:
@@ -154,7 +160,7 @@ def alert_row(alert: PresentAlert) -> Row:
         alert.muted_by,
         alert.probe,
         alert.reason,
-        alert.summary,
+        clean(alert.summary),
     )
 
 
@@ -176,7 +182,7 @@ def incident_row(row: IncidentRow) -> Row:
         row.incident,
         row.status,
         int(row.severity),
-        row.title,
+        clean(row.title),
         dump(row.labels),
         micros(row.opened_at),
         micros(row.changed_at),

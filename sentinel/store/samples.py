@@ -18,7 +18,7 @@ import msgspec
 
 from sentinel.monitor.probe import Attempt, CheckResult, Judged, Sample
 from sentinel.store import rollups as rolled
-from sentinel.store.rollups import Rollup
+from sentinel.store.rollups import Gathering, Rollup
 from sentinel.store.sql import Row, Sql
 from sentinel.timeline.codec import instant, micros
 from sentinel.words import Outcome
@@ -33,6 +33,8 @@ Shape = tuple[tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...], tuple[tu
 
 _OUTCOMES = tuple(Outcome)
 _NUMBER = {outcome: number for number, outcome in enumerate(_OUTCOMES)}
+_SAMPLES = 11
+"""Where a packed result has its samples' values."""
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 _decode = msgspec.msgpack.Decoder().decode
 
@@ -191,6 +193,14 @@ def unpack(
     )
 
 
+def gather(body: bytes, shapes: Mapping[int, Shape], into: Gathering) -> None:
+    """Add a stored result to a rollup, reading no more of it than that takes."""
+    body_of = _decode(body)
+    into.count(_OUTCOMES[body_of[3]], body_of[2])
+    for named, value in zip(shapes[body_of[0]][2], body_of[_SAMPLES], strict=True):
+        into.samples.setdefault(named, []).append(value)
+
+
 def results(
     sql: Sql, probe: str, *, from_at: datetime, to_at: datetime, limit: int
 ) -> list[CheckResult]:
@@ -239,7 +249,7 @@ def _shape(text: str) -> Shape:
 
 def read_shapes(sql: Sql, bodies: Iterable[bytes]) -> dict[int, Shape]:
     """The shapes that these rows name."""
-    ids = sorted({_decode(body)[0] for body in bodies})
+    ids = sorted({_shape_id(body) for body in bodies})
     shapes: dict[int, Shape] = {}
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
@@ -259,6 +269,11 @@ def rollups(sql: Sql, probe: str, *, from_at: datetime, to_at: datetime) -> list
     return [
         Rollup(probe, location, instant(at), rolled.unpack(body)) for location, at, body in found
     ]
+
+
+def _shape_id(body: bytes) -> int:
+    number: int = _decode(body)[0]
+    return number
 
 
 def _marks(values: Iterable[object]) -> str:

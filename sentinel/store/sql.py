@@ -21,6 +21,10 @@ class Unreachable(Exception):
     """The database refuses or is away: disk full, I/O error, locked, connection lost."""
 
 
+class ConnectionLost(Unreachable):
+    """The connection broke; another one may be had at once."""
+
+
 class StoreDamaged(Failure):
     """A released migration in the store differs from the one in this code."""
 
@@ -43,8 +47,13 @@ class Sql(Protocol):
 
 
 class Link(Sql, Protocol):
-    """One connection. Every method raises Unreachable, or Conflict, instead of the driver's own
-    errors of these two sorts; after either the transaction is gone."""
+    """One connection; `dialect` is ``sqlite`` or ``postgres``.
+
+    Every method raises Unreachable, or Conflict, instead of the driver's own errors of these
+    two sorts; after either the transaction is gone.
+    """
+
+    dialect: str
 
     def begin_writing(self, streams: Sequence[str]) -> None:
         """Begin, and lock these streams in the order given."""

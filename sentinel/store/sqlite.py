@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +28,8 @@ from sentinel.store.sql import Link, Row, Sql, Unreachable, Values
 T = TypeVar("T")
 
 MEMORY = ":memory:"
-BUSY_TIMEOUT_MS = 5_000
+BUSY_FOR = timedelta(seconds=5)
+"""How long to wait for another process that writes to the same file."""
 READERS = 2
 _WAL_PAGES = 4_000
 """A checkpoint copies pages back about every 16 MB of log."""
@@ -38,16 +39,19 @@ _WAL_KEPT_BYTES = 64 * 1024 * 1024
 class SqliteLink:
     """One connection to a SQLite file; see ``sql.Link``."""
 
+    dialect = "sqlite"
     row_lock = ""
     row_skip = ""
 
-    def __init__(self, path: str, *, writes: bool, max_pages: int = 0) -> None:
+    def __init__(
+        self, path: str, *, writes: bool, max_pages: int = 0, busy_for: timedelta = BUSY_FOR
+    ) -> None:
         with _unreachable():
             self._connection = sqlite3.connect(
                 path,
                 isolation_level=None,
                 check_same_thread=False,
-                timeout=BUSY_TIMEOUT_MS / 1000,
+                timeout=busy_for.total_seconds(),
                 cached_statements=256,
             )
         try:
@@ -122,9 +126,9 @@ def _unreachable() -> Iterator[None]:
 class SqliteJournal:
     """``journal.Journal`` on one SQLite file. Make it with `open`."""
 
-    def __init__(self, path: str, *, max_pages: int = 0) -> None:
+    def __init__(self, path: str, *, max_pages: int = 0, busy_for: timedelta = BUSY_FOR) -> None:
         def open_writer() -> SqliteLink:
-            return SqliteLink(path, writes=True, max_pages=max_pages)
+            return SqliteLink(path, writes=True, max_pages=max_pages, busy_for=busy_for)
 
         def open_reader() -> SqliteLink:
             return SqliteLink(path, writes=False)
@@ -132,16 +136,19 @@ class SqliteJournal:
         self._committer = Committer(open_writer)
         self._writer: CommitThread | None = None
         self._readers: Readers | None = None
+        self._looking = 0
         if path != MEMORY:
             self._writer = CommitThread(self._committer, name="sentinel-writer")
             self._readers = Readers(open_reader, threads=READERS, name="sentinel-reader")
 
     @classmethod
-    def open(cls, path: str | Path, *, max_pages: int = 0) -> "SqliteJournal":
+    def open(
+        cls, path: str | Path, *, max_pages: int = 0, busy_for: timedelta = BUSY_FOR
+    ) -> "SqliteJournal":
         """Open the file, made and migrated if need be, readable by its owner only.
 
-        `max_pages` limits the file to so many pages of 4 KiB (0: no limit). Raises
-        JournalUnavailable, StoreTooNew, ``sql.StoreDamaged``.
+        `max_pages` limits the file to so many pages of 4 KiB (0: no limit), `busy_for` how long
+        another process's transaction is waited for. Raises JournalUnavailable, StoreTooNew, ``sql.StoreDamaged``.
         """
         if str(path) == MEMORY:
             return cls._open_memory()
@@ -154,7 +161,7 @@ class SqliteJournal:
                 link.close()
         except (Unreachable, OSError) as refused:
             raise JournalUnavailable(f"{path}: {refused}") from refused
-        return cls(str(path), max_pages=max_pages)
+        return cls(str(path), max_pages=max_pages, busy_for=busy_for)
 
     @classmethod
     def _open_memory(cls) -> "SqliteJournal":
@@ -173,8 +180,8 @@ class SqliteJournal:
 
     @property
     def busy(self) -> bool:
-        """Whether a transaction is under way; read on the event loop only."""
-        return self._writer is not None and self._writer.busy
+        """Whether a transaction or a look is under way; read on the event loop only."""
+        return self._looking > 0 or (self._writer is not None and self._writer.busy)
 
     async def transact(
         self, streams: Sequence[str], decide: Callable[[View], tuple[Change, T]], *, now: datetime
@@ -193,7 +200,11 @@ class SqliteJournal:
     async def inspect(self, look: Callable[[Sql], T]) -> T:
         """Run reading statements on one consistent state; for the store's own upkeep."""
         if self._readers is not None:
-            return await self._readers.look(look)
+            self._looking += 1
+            try:
+                return await self._readers.look(look)
+            finally:
+                self._looking -= 1
         seen: T = self._committer.look(look)
         return seen
 

@@ -49,17 +49,24 @@ def instant(count: int) -> datetime:
     return EPOCH + timedelta(microseconds=count)
 
 
-def canonical(value: Any) -> str:
+def as_text(value: object) -> object:
+    """What `canonical` writes for a value that has no JSON form: an instant as RFC 3339 text."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def canonical(value: Any, otherwise: Callable[[object], object] = as_text) -> str:
     """The canonical JSON text of a value of JSON types: sorted keys, no spaces, not escaped.
 
-    Floats are written as Python's shortest repr, non-finite ones as null; an instant becomes
-    RFC 3339 text. Raises TypeError for what has no JSON form.
+    Floats are written as Python's shortest repr, non-finite ones as null. `otherwise` gives what
+    stands for a value that JSON has not, or raises TypeError.
     """
     try:
-        text = _dumps(value)
+        text = _dumps(value, otherwise)
         text.encode()
-    except (ValueError, UnicodeEncodeError):
-        return _dumps(_scrubbed(value))
+    except ValueError:  # not finite, or no UTF-8
+        return _dumps(_scrubbed(value), otherwise)
     return text
 
 
@@ -142,21 +149,15 @@ def _shape(kind: type, version: int) -> _Shape:
     )
 
 
-def _dumps(value: Any) -> str:
+def _dumps(value: Any, otherwise: Callable[[object], object]) -> str:
     return json.dumps(
         value,
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=False,
         allow_nan=False,
-        default=_as_text,
+        default=otherwise,
     )
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
 def _scrubbed(value: Any) -> Any:

@@ -35,7 +35,7 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
         verified=_verified(code, request, phases) if secure else None,
         tls_version=version,
         tls_cipher=cipher,
-        size_bytes=int(info(pycurl.SIZE_DOWNLOAD)),
+        size_bytes=info(pycurl.SIZE_DOWNLOAD_T),
         pems=handle.pems() if secure else (),
     )
 
@@ -55,9 +55,11 @@ def _phases(curl: Any, *, secure: bool) -> tuple[dict[str, float], float]:
     connect = tls = processing = transfer = 0.0
     if not connected:
         connect = total - resolved
+    elif secure and not secured:
+        connect = connected - resolved
+        tls = total - connected
     elif not asked:
         connect = connected - resolved
-        tls = total - connected if secure else 0.0
     else:
         connect = connected - resolved
         tls = secured - connected if secured else 0.0
@@ -92,7 +94,7 @@ def _text(reason: Reason, text: str, request: Request) -> str:
         case Reason.body_too_large:
             return f"the body is larger than {request.body_limit} bytes"
         case Reason.headers_too_large:
-            return "the response head is larger than 64 KiB or 200 lines"
+            return f"the response head is too large: {text}"
         case _:
             return text
 

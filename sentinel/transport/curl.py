@@ -81,6 +81,11 @@ class Transport:
     ) -> None:
         await self.close()
 
+    @property
+    def under_way(self) -> int:
+        """How many transfers and raw connections there are now."""
+        return len(self._poller) if self._poller is not None else 0
+
     @staticmethod
     def now() -> float:
         """Seconds on the clock that deadlines are on: monotonic, the event loop's own."""

@@ -17,7 +17,7 @@ from typing import Any
 import pycurl
 
 from sentinel.transport.reasons import Reason
-from sentinel.transport.wire import HEADER_LIMIT, HEADER_LINES, Request, encoded
+from sentinel.transport.wire import Request, encoded
 
 Reader = Callable[[bytes], int | None]
 """Takes a chunk of a good answer's body; may answer with WRITEFUNC_PAUSE."""
@@ -57,10 +57,9 @@ class Handle:
     """A libcurl handle and the answer it is reading. Not shared while a transfer uses it."""
 
     __slots__ = (
-        "began",
+        "_good",
         "chunks",
         "curl",
-        "head_bytes",
         "limit",
         "lines",
         "negotiated",
@@ -73,9 +72,11 @@ class Handle:
     def __init__(self, request: Request, key: Hashable) -> None:
         self.shape = key
         self.curl: Any = pycurl.Curl()
+        self.lines: list[bytes] = []
         self.clear()
         _preset(self.curl, request)
-        self.curl.setopt(pycurl.HEADERFUNCTION, self.on_header)
+        # A list's own append: libcurl bounds lines, their length and their sum by itself.
+        self.curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self.on_body)
         if request.url[:6].lower() == "https:":
             _preset_tls(self.curl, request)
@@ -84,12 +85,11 @@ class Handle:
 
     def clear(self) -> None:
         """Forget the last answer."""
-        self.lines: list[bytes] = []
-        self.head_bytes = 0
+        self.lines.clear()
         self.chunks: list[bytes] = []
+        self._good: bool | None = None
         self.size = 0
         self.limit = 0
-        self.began = False
         self.overflow: Reason | None = None
         self.reader: Reader | None = None
         self.negotiated = ""
@@ -106,26 +106,14 @@ class Handle:
         if request.body is not None:
             curl.setopt(pycurl.POSTFIELDS, request.body)
 
-    def on_header(self, line: bytes) -> int | None:
-        self.head_bytes += len(line)
-        if self.head_bytes > HEADER_LIMIT or len(self.lines) > HEADER_LINES:
-            self.overflow = Reason.headers_too_large
-            return 0
-        if line[:5] == b"HTTP/":  # 1xx answers come before the real one
-            self.lines = [line]
-        elif not self.began:  # what follows the body is a trailer
-            self.lines.append(line)
-        return None
-
     def on_body(self, chunk: bytes) -> int | None:
-        self.began = True
         size = self.size + len(chunk)
         if size > self.limit:
             self.overflow = Reason.body_too_large
             if self.reader is None:
                 self.chunks.append(chunk[: self.limit - self.size])
             return 0
-        if self.reader is not None and self.lines and self.lines[0].split(b" ", 2)[1][:1] == b"2":
+        if self.reader is not None and self.good():
             paused = self.reader(chunk)
             if paused is None:
                 self.size = size
@@ -138,9 +126,22 @@ class Handle:
         if kind == pycurl.INFOTYPE_TEXT and text[:21] == _NEGOTIATED:
             self.negotiated = text[21:].decode("ascii", "replace")
 
+    def good(self) -> bool:
+        """Whether the answer's status is 2xx; libcurl may not be asked while it reads."""
+        if self._good is None:
+            status = next((line for line in reversed(self.lines) if line[:5] == b"HTTP/"), b"")
+            self._good = status.partition(b" ")[2][:1] == b"2"
+        return self._good
+
     def head(self) -> bytes:
-        """The answer's head as it came."""
-        return b"".join(self.lines)
+        """The answer's head as it came, without those of 1xx answers before it and the trailers
+        after it."""
+        lines = self.lines
+        if lines and lines[-1] == b"\r\n" and lines.count(b"\r\n") == 1:
+            return b"".join(lines)
+        starts = [index for index, line in enumerate(lines) if line[:5] == b"HTTP/"]
+        last = lines[starts[-1] :] if starts else lines
+        return b"".join(last[: last.index(b"\r\n") + 1] if b"\r\n" in last else last)
 
     def body(self) -> bytes:
         """The decoded body, as far as it came and was not taken by a reader."""

@@ -60,7 +60,7 @@ OURS = frozenset({Reason.client_failed})
 
 # Numbers are libcurl's (curl/curl.h, CURLcode); those above 90 have no name in pycurl.
 _BY_CODE = {
-    1: Reason.redirect_refused,  # UNSUPPORTED_PROTOCOL: only http and https are spoken
+    1: Reason.invalid_request,  # UNSUPPORTED_PROTOCOL: only http and https are asked
     3: Reason.invalid_request,  # URL_MALFORMAT
     5: Reason.dns_failed,  # COULDNT_RESOLVE_PROXY
     6: Reason.dns_failed,  # COULDNT_RESOLVE_HOST
@@ -122,17 +122,19 @@ def of_curl(code: int, *, system_error: int, resolved: bool, connected: bool, te
             return (
                 Reason.tls_failed
             )  # TLS 1.3 refuses a client after the client's handshake is done
-        case pycurl.E_RECV_ERROR if "Too large response headers" in text:
+        case pycurl.E_RECV_ERROR if "response headers" in text:
             return Reason.headers_too_large
+        case pycurl.E_RECV_ERROR if not (system_error or "failure" in text or "SSL" in text):
+            return Reason.protocol_error  # read well, understood badly
+        case pycurl.E_UNSUPPORTED_PROTOCOL if "HTTP/0.9" in text:
+            return Reason.protocol_error  # no status line at all
         case _:
             return _BY_CODE.get(code, Reason.client_failed)
 
 
 def of_verification(result: int, text: str) -> Reason:
     """The reason for a certificate that was refused: OpenSSL's verify `result`, and libcurl's
-    `text`, since libcurl compares the name itself (result 0)."""
-    if result in _BY_VERIFY_RESULT:
-        return _BY_VERIFY_RESULT[result]
-    if result == 0 and "subject name" in text:
+    `text`, since libcurl compares the name itself, which OpenSSL knows nothing of."""
+    if "subject name" in text:
         return Reason.certificate_name
-    return Reason.certificate_untrusted
+    return _BY_VERIFY_RESULT.get(result, Reason.certificate_untrusted)

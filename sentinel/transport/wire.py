@@ -6,10 +6,11 @@ TCP connection, *tls* the handshake, *processing* from the request sent to the f
 which is the last hop's.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from typing import Literal
 from urllib.parse import quote, urlsplit
@@ -21,10 +22,6 @@ from sentinel.transport.tls import Certificate, chain
 USER_AGENT = f"Sentinel/{__version__}"
 BODY_LIMIT = 1 << 20
 """Bytes of a decoded body that are read unless a request says otherwise."""
-HEADER_LIMIT = 64 * 1024
-"""Bytes of one response head."""
-HEADER_LINES = 200
-"""Lines of one response head."""
 PHASES = ("resolve", "connect", "tls", "processing", "transfer")
 SAFE = "!#$%&'()*+,/:;=?@[]~"
 """Characters of a whole URL that stay as they are when the rest is percent-encoded."""
@@ -137,8 +134,8 @@ class Exchange:
 
     def header(self, name: str) -> str:
         """The first value of a header, whatever its case; ``""`` when there is none."""
-        wanted = name.lower()
-        return next((value for known, value in self.headers if known == wanted), "")
+        found = _header_line(name).search(self.head)
+        return found.group(1).decode("iso-8859-1").strip() if found else ""
 
     @cached_property
     def certificates(self) -> tuple[Certificate, ...]:
@@ -188,6 +185,11 @@ def phrase(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
+
+
+@lru_cache(maxsize=256)
+def _header_line(name: str) -> re.Pattern[bytes]:
+    return re.compile(rb"(?i)\r\n%s[ \t]*:([^\r\n]*)" % re.escape(name.encode()))
 
 
 def _header_lines(head: bytes) -> list[tuple[str, str]]:

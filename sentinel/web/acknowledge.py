@@ -15,6 +15,7 @@ from sentinel.engine.folds import Overlay
 from sentinel.engine.node import Node
 from sentinel.incident import commands as cmd
 from sentinel.incident.naming import title
+from sentinel.incident.runs import asked_of
 from sentinel.incident.state import IncidentState, Status
 from sentinel.localtime import wall
 from sentinel.timeline.site_facts import DeliveryJoined
@@ -91,11 +92,10 @@ def _row(state: IncidentState, timezone: str) -> dict[str, object]:
 def _asked(behind: Behind) -> list[dict[str, str]]:
     """Approvals that wait for this person."""
     return [
-        {"incident": state.incident, "run": name, "step": step, "playbook": run.playbook,
+        {"incident": state.incident, "run": run.id, "step": step, "playbook": run.playbook,
          "digest": run.steps[step].inputs_digest}
         for state in behind.incidents
-        for name, run in state.runs.items()
-        for step in run.waiting_for_people()
+        for run, step in asked_of(state)
         if behind.link.person in run.steps[step].asked
     ]  # fmt: skip
 
@@ -133,9 +133,12 @@ def _command(word: str, form: dict[str, str]) -> cmd.Command | None:
         case "note" if form.get("text", "").strip():
             return cmd.Note(form["text"].strip()[: cmd.MAX_TEXT])
         case "answer" if form.get("answer") in ("approved", "refused"):
-            fields = {name: form.get(name, "") for name in ("run", "step")}
-            digest = form.get("digest", "")
-            return cmd.Answer(**fields, answer=form["answer"], inputs_digest=digest)
+            return cmd.Answer(
+                run=form.get("run", ""),
+                step=form.get("step", ""),
+                answer=form["answer"],
+                inputs_digest=form.get("digest", ""),
+            )
         case _ if word in AFTERWARDS:
             return cmd.parse(word, {})
         case _:

@@ -25,9 +25,11 @@ from sentinel.incident import commands as cmd
 from sentinel.incident.naming import title
 from sentinel.incident.state import IncidentState
 from sentinel.labels import check as check_matchers
+from sentinel.localtime import zone
 from sentinel.oncall.schedule import on_call
 from sentinel.review.export import export_json, export_markdown
 from sentinel.review.postmortem import draft
+from sentinel.review.story import story
 from sentinel.store.journal import IncidentRow
 from sentinel.timeline.chain import verify
 from sentinel.timeline.facts import Fact
@@ -190,7 +192,7 @@ async def incident_command(request: Request, node: Node, who: Caller) -> Respons
 
 @known
 async def incident_document(request: Request, node: Node, who: Caller) -> Response:
-    """``GET /incidents/ID/postmortem|export|verify``: Markdown, JSON or Markdown, findings."""
+    """``GET /incidents/ID/story|postmortem|export|verify``: text, Markdown, JSON, findings."""
     name, what = request.path_params["incident"], request.path_params["what"]
     records = await node.decisions.look(lambda overlay: list(overlay.view.read(f"incident/{name}")))
     if not records:
@@ -199,11 +201,18 @@ async def incident_document(request: Request, node: Node, who: Caller) -> Respon
         sealed = await node.journal.view(lambda view: view.sealed(f"incident/{name}"))
         findings = [str(finding) for finding in verify(sealed)]
         return Json({"incident": name, "facts": len(records), "findings": findings})
+    timezone = request.query_params.get("timezone", "UTC")
+    try:
+        zone(timezone)
+    except ValueError as wrong:
+        return refused("bad_request", str(wrong), 400)
+    if what == "story":
+        return PlainTextResponse(story(records, timezone=timezone, names=node.names()).as_text())
     if what == "postmortem":
-        text = draft(
-            records, timezone=request.query_params.get("timezone", "UTC"), names=node.names()
-        )
+        text = draft(records, timezone=timezone, names=node.names())
         return PlainTextResponse(text, media_type="text/markdown")
+    if what != "export":
+        return refused("not_found", "story, export, postmortem or verify", 404)
     if request.query_params.get("format") == "markdown":
         text = export_markdown(records, timezone="UTC", names=node.names())
         return PlainTextResponse(text, media_type="text/markdown")

@@ -23,7 +23,7 @@ async def ping(request: Request) -> Response:
     ping = read_ping(request.path_params.get("what", ""), at=node.clock.now())
     if probe is None or ping is None:
         return PlainTextResponse("no such heartbeat\n", 404)
-    await node.watcher.ping(probe, ping)
+    node.watcher.ping(probe, ping)
     return PlainTextResponse("OK\n")
 
 

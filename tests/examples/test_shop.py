@@ -78,6 +78,12 @@ def test_a_form_without_its_token_is_refused(shop: Customer) -> None:
     walk.refuse_without_token(shop)
 
 
+def test_a_form_beyond_all_measure_is_refused(shop: Customer) -> None:
+    shop.get("/catalogue/blue-mug_1/")
+
+    assert shop.submit("/basket/add/1/", quantity="1" * 70_000).status == 413
+
+
 def test_baskets_are_of_one_customer_each(shop: Customer) -> None:
     Customer(shop.address).put_in_basket()
 

@@ -1,0 +1,190 @@
+"""``sentinel oncall``: who is on call, computed from the documents; no node is needed."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sentinel.cli.lint import show
+from sentinel.cli.output import Exit, instant, print_json, print_table, say
+from sentinel.library.catalog import Catalog, load
+from sentinel.library.shape import meant
+from sentinel.localtime import resolve
+from sentinel.oncall.rotation import Rotation
+from sentinel.oncall.schedule import LONGEST, Shift, on_call, shifts
+
+COVERED_FOR = timedelta(days=28)
+
+
+class Moment(click.ParamType[datetime]):
+    """An instant (``2026-02-03T09:00Z``, with any offset) or a wall clock of the rotation."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"`{value}` is not a time, write it like 2026-02-03T09:00Z", param, context)
+
+
+_workspace = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    help="The workspace (default: here).",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def oncall() -> None:
+    """Who is on call, and when. Times without an offset are on the rotation's own clock."""
+
+
+@oncall.command()
+@click.argument("rotation")
+@click.option("--at", type=Moment(), help="When (default: now).")
+@_workspace
+@_json
+def who(rotation: str, at: datetime | None, folder: Path, as_json: bool) -> None:
+    """Say who is on call in ROTATION."""
+    catalog = read(folder)
+    asked = find(catalog, rotation)
+    moment = _instant(at, asked) if at is not None else datetime.now(UTC)
+    found = on_call(asked, moment, people=catalog.policy.people)
+    if as_json:
+        print_json(
+            {
+                "rotation": rotation,
+                "at": moment,
+                "on_call": list(found.people),
+                "layer": found.layer,
+                "until": found.until,
+            }
+        )
+        return
+    until = f"until {instant(found.until)}" if found.until else ""
+    people = catalog.policy.people
+    rows = [(each, people[each].name if each in people else "", until) for each in found.people]
+    print_table(("person", "name", "until"), rows)
+    if not rows:
+        say(f"nobody is on call {until}".rstrip())
+
+
+@oncall.command("shifts")
+@click.argument("rotation")
+@click.option("--from", "from_at", type=Moment(), help="From when (default: now).")
+@click.option("--to", "to_at", type=Moment(), help="Until when (default: four weeks later).")
+@_workspace
+@_json
+def list_shifts(
+    rotation: str, from_at: datetime | None, to_at: datetime | None, folder: Path, as_json: bool
+) -> None:
+    """List the final shifts of ROTATION, gaps included."""
+    catalog = read(folder)
+    found = _between(catalog, find(catalog, rotation), from_at, to_at)
+    if as_json:
+        print_json([_shown(shift) for shift in found])
+        return
+    rows = [(instant(s.start), instant(s.end), ", ".join(s.people) or "(nobody)") for s in found]
+    print_table(("from", "to", "people"), rows)
+
+
+@oncall.command()
+@click.argument("rotation", required=False)
+@click.option("--from", "from_at", type=Moment(), help="From when (default: now).")
+@click.option("--to", "to_at", type=Moment(), help="Until when (default: four weeks later).")
+@_workspace
+@_json
+@click.pass_context
+def coverage(
+    context: click.Context,
+    rotation: str | None,
+    from_at: datetime | None,
+    to_at: datetime | None,
+    folder: Path,
+    as_json: bool,
+) -> None:
+    """Say how much of the time somebody is on call, in ROTATION or in all, and list the gaps.
+
+    Exits 3 when there is a gap.
+    """
+    catalog = read(folder)
+    names = [rotation] if rotation else sorted(catalog.policy.rotations)
+    found = {n: _between(catalog, find(catalog, n), from_at, to_at) for n in names}
+    gaps = {name: [each for each in every if not each.people] for name, every in found.items()}
+    if as_json:
+        print_json([_coverage(name, found[name]) for name in names])
+    else:
+        print_table(
+            ("rotation", "covered", "gap from", "to"),
+            [row for name in names for row in _gap_rows(name, found[name])],
+        )
+    context.exit(Exit.findings if any(gaps.values()) else Exit.ok)
+
+
+def read(folder: Path) -> Catalog:
+    """The workspace's catalogue; prints what is wrong and exits 3 when it has errors."""
+    loaded = load(folder)
+    if loaded.catalog is None:
+        show(loaded.problems, "text")
+        raise click.exceptions.Exit(Exit.findings)
+    return loaded.catalog
+
+
+def find(catalog: Catalog, name: str) -> Rotation:
+    """The rotation of this name, with or without ``rotation/`` before it. Raises UsageError."""
+    known = catalog.policy.rotations
+    found = known.get(name.removeprefix("rotation/"))
+    if found is None:
+        hint = meant(name, list(known))
+        raise click.UsageError(f"there is no rotation `{name}`" + (f", {hint}" if hint else ""))
+    return found
+
+
+def _instant(at: datetime, rotation: Rotation) -> datetime:
+    return at.astimezone(UTC) if at.tzinfo else resolve(at, rotation.timezone)
+
+
+def _between(
+    catalog: Catalog, rotation: Rotation, from_at: datetime | None, to_at: datetime | None
+) -> tuple[Shift, ...]:
+    begin = _instant(from_at, rotation) if from_at is not None else datetime.now(UTC)
+    end = _instant(to_at, rotation) if to_at is not None else begin + COVERED_FOR
+    if not timedelta(0) < end - begin <= LONGEST:
+        raise click.UsageError(f"--to is after --from, by at most {LONGEST.days} days")
+    return shifts(rotation, begin, end, people=catalog.policy.people)
+
+
+def _shown(shift: Shift) -> Mapping[str, Any]:
+    return {"start": shift.start, "end": shift.end, "people": list(shift.people)}
+
+
+def _ratio(found: tuple[Shift, ...]) -> float:
+    whole = (found[-1].end - found[0].start).total_seconds()
+    covered = sum((s.end - s.start).total_seconds() for s in found if s.people)
+    return covered / whole
+
+
+def _coverage(name: str, found: tuple[Shift, ...]) -> Mapping[str, Any]:
+    return {
+        "rotation": name,
+        "from": found[0].start,
+        "to": found[-1].end,
+        "ratio": round(_ratio(found), 6),
+        "gaps": [{"start": s.start, "end": s.end} for s in found if not s.people],
+    }
+
+
+def _gap_rows(name: str, found: tuple[Shift, ...]) -> list[tuple[str, str, str, str]]:
+    ratio = f"{100 * _ratio(found):.2f} %"
+    gaps = [(instant(s.start), instant(s.end)) for s in found if not s.people]
+    return [(name, ratio, start, end) for start, end in gaps] or [(name, ratio, "", "")]

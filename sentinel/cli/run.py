@@ -1,0 +1,200 @@
+"""``sentinel run``: one node and its one port."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+
+from sentinel.cli.arguments import addresses_of
+from sentinel.cli.output import Exit
+from sentinel.engine.node import Node, Settings, read_workspace
+from sentinel.engine.secrets import LiveSecrets
+from sentinel.engine.wallclock import WallClock
+from sentinel.errors import DocumentsRefused, ExtraMissing, Failure
+from sentinel.notifiers.apprise import Apprise
+from sentinel.store.open import open_journal
+from sentinel.web.app import build
+from sentinel.words import CROCKFORD
+
+log = logging.getLogger("sentinel.run")
+
+SOCKET = "node.sock"
+
+
+class _Lines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and the fields given with it."""
+
+    _own = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {name: value for name, value in record.__dict__.items() if name not in self._own}
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **fields,
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def log_to_stderr(level: str) -> None:
+    """Structured lines on standard error, ours and those of the libraries."""
+    talk = logging.StreamHandler(sys.stderr)
+    talk.setFormatter(_Lines())
+    logging.basicConfig(level=level.upper(), handlers=[talk], force=True)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def incident_ids() -> Iterator[str]:
+    """Fresh incident ids: 8 characters of Crockford base32."""
+    for _ in itertools.count():
+        yield "".join(secrets.choice(CROCKFORD) for _ in range(8))
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without its own signals: the node ends in its own order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(address: str, unix: Path) -> list[socket.socket]:
+    """The TCP socket, and the unix socket that only this user may open. Raises OSError."""
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    tcp = socket.socket(family, socket.SOCK_STREAM)
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    tcp.bind((host.strip("[]") or "127.0.0.1", int(port)))
+    unix.unlink(missing_ok=True)
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        local.bind(str(unix))
+    finally:
+        os.umask(before)
+    return [tcp, local]
+
+
+async def serve(node: Node, sockets: list[socket.socket], *, stop: asyncio.Event) -> None:
+    """Run a node and its port until `stop`, or until the node fails; raises what it failed of."""
+    config = uvicorn.Config(build(node), lifespan="off", log_config=None, access_log=False)
+    server = Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=sockets))
+    try:
+        await node.start()
+        failed = node.failed
+        stopping = asyncio.ensure_future(stop.wait())
+        ends: set[asyncio.Future[Any]] = {stopping, serving}
+        if failed is not None:
+            ends.add(failed)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if failed is not None and failed.done() and not failed.cancelled():
+            failed.result()
+    finally:
+        server.should_exit = True
+        await serving
+        await node.close()
+
+
+async def _run(settings: Settings, store: str, address: str) -> None:
+    catalog = read_workspace(settings.root, settings.addresses)
+    secrets_ = LiveSecrets(settings.root)
+    notifier = Apprise(secrets_)
+    sockets = listen(address, settings.data / SOCKET)
+    journal = await asyncio.to_thread(open_journal, store)
+    await notifier.start()
+    node = Node(
+        settings,
+        catalog,
+        journal=journal,
+        clock=WallClock(),
+        secrets=secrets_,
+        notifier=notifier,
+        new_id=incident_ids(),
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    reloads: set[asyncio.Task[Any]] = set()
+
+    def reload() -> None:
+        running = loop.create_task(node.reload())
+        reloads.add(running)
+        running.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    log.info("listening", extra={"address": address, "store": store.partition("@")[2] or store})
+    try:
+        await serve(node, sockets, stop=stop)
+    finally:
+        await notifier.close()
+
+
+@click.command()
+@click.argument(
+    "folder", default=".", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option("--listen", "address", default="127.0.0.1:8800", show_default=True, help="HOST:PORT")
+@click.option("--data", type=click.Path(path_type=Path), help="default: FOLDER/.sentinel")
+@click.option("--store", default="", help="postgresql://… instead of the embedded file")
+@click.option(
+    "--address", "replaced", multiple=True, metavar="NAME=URL", help="replace a site address"
+)
+@click.option(
+    "--url", default="", help="where links in messages lead; default: site.url, else here"
+)
+@click.option("--location", default="local", show_default=True, help="where this node checks from")
+@click.option("--node", "name", default="", help="this node's name; default: the machine's")
+@click.option(
+    "--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"])
+)
+def run(
+    folder: Path,
+    address: str,
+    data: Path | None,
+    store: str,
+    replaced: tuple[str, ...],
+    url: str,
+    location: str,
+    name: str,
+    log_level: str,
+) -> None:
+    """Watch, decide, act and page, until SIGTERM. SIGHUP reads the workspace again."""
+    log_to_stderr(log_level)
+    data = data or folder / ".sentinel"
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = Settings(
+        root=folder,
+        data=data,
+        name=name or socket.gethostname(),
+        location=location,
+        addresses=addresses_of(replaced),
+        url=url,
+    )
+    try:
+        asyncio.run(_run(settings, store or str(data / "sentinel.db"), address))
+    except DocumentsRefused as refused:
+        click.echo(str(refused), err=True)
+        sys.exit(Exit.findings)
+    except (Failure, ExtraMissing, OSError) as failure:
+        click.echo(f"sentinel: {failure}", err=True)
+        sys.exit(Exit.refused)

@@ -1,0 +1,193 @@
+"""Counting a feed row by row, and holding it against the last good one, at flat memory.
+
+Four things let a million rows be judged in a few megabytes:
+
+- *Content* is a sum of row hashes: the same rows in another order, or under a new timestamp, are
+  the same content.
+- *Duplicates* are counted exactly over 8-byte hashes of the ids, in 64 heaps; the ids shown are
+  those that a small filter caught.
+- *Churn* is judged on a sample: the ids with the smallest hashes (a bottom-k sketch). The same ids
+  are in the sample of every day, so it shows which came, went and changed price; up to 2,048 ids it
+  is exact, beyond that within about 2 points (1/√k).
+- *Groups* (brands) are counted, the largest 200 are remembered, so that one that vanished is named.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from sentinel.monitor.products import NOTICES, price_of
+
+SAMPLE = 2048
+SHOWN = 20
+"""Bad rows that are shown."""
+GROUPS = 200
+GROUP_LEAST = 10
+"""Items a group needs before its absence is worth a name."""
+MOST_ITEMS = 8_000_000
+"""Rows whose ids are remembered for duplicates (64 MB); beyond that duplicates are a lower bound."""
+
+_FILTER_BITS = 1 << 22
+_HEAPS = 64
+
+
+class Churn(msgspec.Struct, frozen=True):
+    """A sample of a feed: id hashes below `below`, ascending, with their prices (-1: none)."""
+
+    below: int = 0
+    ids: bytes = b""
+    prices: bytes = b""
+
+    def by_id(self) -> dict[int, float]:
+        ids, prices = array("Q"), array("f")
+        ids.frombytes(self.ids)
+        prices.frombytes(self.prices)
+        return dict(zip(ids, prices, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a feed differs from the last good one; shares are of the last good one's ids."""
+
+    added_ratio: float = 0.0
+    removed_ratio: float = 0.0
+    prices_changed_ratio: float = 0.0
+    price_jumps: int = 0
+    """Prices in the sample that went times or by a hundred: the cents mistake."""
+    price_change_median: float = 0.0
+    """Median of new price over old, minus one, among those that changed."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Adds rows up. `id_name` is the field that identifies, `group_name` the one to count by."""
+
+    id_name: str
+    group_name: str = ""
+    items: int = 0
+    invalid: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    samples: list[Mapping[str, Any]] = field(default_factory=list)
+    currencies: Counter[str] = field(default_factory=Counter)
+    groups: Counter[str] = field(default_factory=Counter)
+    _content: int = 0
+    _heaps: list["array[int]"] = field(default_factory=lambda: [array("Q") for _ in range(_HEAPS)])
+    _seen: bytearray = field(default_factory=lambda: bytearray(_FILTER_BITS // 8))
+    _caught: dict[int, str] = field(default_factory=dict)
+    _sample: dict[int, float] = field(default_factory=dict)
+    _below: int = 1 << 64
+
+    def add(self, line: int, fields: Mapping[str, str], codes: Sequence[str]) -> None:
+        """One row with the codes of what is wrong with it."""
+        self.items += 1
+        if codes:
+            self._note(line, fields, codes)
+        packed = "\x1f".join([name + "\x1e" + text for name, text in fields.items()])
+        row = blake2b(packed.encode("utf-8", "replace"), digest_size=16).digest()
+        self._content = (self._content + int.from_bytes(row, "little")) & ((1 << 128) - 1)
+        if self.group_name and (group := fields.get(self.group_name)):
+            self._group(group[:100])
+        price = price_of(fields.get("price", ""))
+        if price is not None and (price.currency in self.currencies or len(self.currencies) < 50):
+            self.currencies[price.currency] += 1
+        if name := fields.get(self.id_name):
+            self._identify(name, price.amount if price is not None else -1.0)
+
+    def _note(self, line: int, fields: Mapping[str, str], codes: Sequence[str]) -> None:
+        self.reasons.update(codes)
+        if any(code not in NOTICES for code in codes):
+            self.invalid += 1
+        if len(self.samples) < SHOWN:
+            name = fields.get(self.id_name, "")[:100]
+            self.samples.append({"line": line, "id": name, "problems": list(codes[:10])})
+
+    def _group(self, group: str) -> None:
+        """Counted until there are too many to be groups; then only those that are known."""
+        if group in self.groups or len(self.groups) < GROUPS * 10:
+            self.groups[group] += 1
+
+    def _identify(self, name: str, price: float) -> None:
+        digest = blake2b(name.encode("utf-8", "replace"), digest_size=8).digest()
+        number = int.from_bytes(digest, "little")
+        if self.items <= MOST_ITEMS:
+            self._heaps[number & (_HEAPS - 1)].append(number)
+        if self._probably_seen(number) and len(self._caught) < 500:
+            self._caught[number] = name[:100]
+        if number < self._below:
+            self._sample[number] = price
+            if len(self._sample) >= 2 * SAMPLE:
+                self._thin()
+
+    def _probably_seen(self, number: int) -> bool:
+        """Whether both bits of an id were set already; sets them."""
+        seen, both = self._seen, True
+        for bit in (number % _FILTER_BITS, (number >> 32) % _FILTER_BITS):
+            mask = 1 << (bit & 7)
+            if not seen[bit >> 3] & mask:
+                both = False
+                seen[bit >> 3] |= mask
+        return both
+
+    def _thin(self) -> None:
+        kept = sorted(self._sample)[: SAMPLE + 1]
+        if len(kept) > SAMPLE:
+            self._below = kept[-1]
+            self._sample = {number: self._sample[number] for number in kept[:-1]}
+
+    def digest(self) -> str:
+        """The content's, 32 hexadecimal digits; rows count, their order does not."""
+        return f"{self._content:032x}"
+
+    def duplicates(self) -> tuple[int, tuple[str, ...]]:
+        """How many rows repeat an id that came before, and some of those ids."""
+        count = 0
+        shown: list[str] = []
+        for heap in self._heaps:
+            again = len(heap) - len(set(heap))
+            count += again
+            if again and len(shown) < SHOWN:
+                times = Counter(heap)
+                shown += [name for number, name in self._caught.items() if times[number] > 1]
+        return count, tuple(shown[:SHOWN])
+
+    def churn(self) -> Churn:
+        """The sample, to be kept."""
+        self._thin()
+        ids = sorted(self._sample)
+        prices = array("f", [self._sample[number] for number in ids])
+        return Churn(min(self._below, (1 << 64) - 1), array("Q", ids).tobytes(), prices.tobytes())
+
+    def largest_groups(self) -> dict[str, int]:
+        """The largest 200 and their counts."""
+        return dict(self.groups.most_common(GROUPS))
+
+
+def difference(before: Churn, after: Churn) -> Difference:
+    """What changed between two samples; nothing when there is no earlier one."""
+    below = min(before.below, after.below)
+    old = {number: price for number, price in before.by_id().items() if number < below}
+    new = {number: price for number, price in after.by_id().items() if number < below}
+    if not old:
+        return Difference()
+    both = old.keys() & new.keys()
+    priced = [(old[one], new[one]) for one in both if old[one] > 0 and new[one] > 0]
+    moved = [now / then for then, now in priced if now != then]
+    return Difference(
+        added_ratio=len(new.keys() - old.keys()) / len(old),
+        removed_ratio=len(old.keys() - new.keys()) / len(old),
+        prices_changed_ratio=len(moved) / len(priced) if priced else 0.0,
+        price_jumps=sum(abs(one / 100 - 1) < 0.02 or abs(one * 100 - 1) < 0.02 for one in moved),
+        price_change_median=median(moved) - 1.0 if moved else 0.0,
+    )
+
+
+def gone(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    """Groups that had at least 10 items and have none now, the largest first."""
+    large = [name for name, count in before.items() if count >= GROUP_LEAST and name not in after]
+    return sorted(large, key=lambda name: (-before[name], name))

@@ -1,0 +1,174 @@
+"""Results and their rollups, on every journal."""
+
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from sentinel.store import rollups
+from sentinel.store.journal import Change, Keep, View
+from sentinel.store.rollups import Rollup, SampleRollup
+from sentinel.words import Outcome
+from tests.store.values import (
+    DAY,
+    MINUTE,
+    NOW,
+    SECOND,
+    opened,
+    put,
+    result,
+    results_of,
+    rich_result,
+)
+
+
+async def test_a_result_reads_back_with_every_field(where: str) -> None:
+    rich, plain = rich_result(), result("acme-cart")
+    async with opened(where) as journal:
+        await put(journal, Change(results=[rich, plain]))
+        (found,) = await journal.view(lambda view: view.results("acme-home", NOW, NOW + SECOND))
+        (other,) = await journal.view(lambda view: view.results("acme-cart", NOW, NOW + SECOND))
+    huge = replace(rich.judged[1], actual={"huge": str(2**70), "at": NOW, "raw": b"\xff"})
+    assert found == replace(rich, judged=(rich.judged[0], huge))
+    assert other == plain
+
+
+async def test_two_results_of_one_slot_are_one_and_the_first_stays(where: str) -> None:
+    first, twin = result(), result(outcome=Outcome.failed)
+    elsewhere = result(location="eu")
+    async with opened(where) as one, opened(where) as other:
+        await put(one, Change(results=[first, twin]))
+        await put(other, Change(results=[twin, elsewhere]))
+        found = await one.view(lambda view: view.results("acme-home", NOW, NOW + SECOND))
+    assert sorted(found, key=lambda one: one.location) == [elsewhere, first]
+
+
+async def test_results_come_newest_first_within_the_span_and_the_limit(where: str) -> None:
+    every_minute = results_of("p", 90, every=MINUTE)
+
+    def look(view: View) -> list[list[datetime]]:
+        asked = [
+            view.results("p", NOW, NOW + DAY),
+            view.results("p", NOW + MINUTE, NOW + 3 * MINUTE),
+            view.results("p", NOW - DAY, NOW + DAY, limit=2),
+            view.results("none", NOW, NOW + DAY),
+        ]
+        return [[one.due_at for one in found] for found in asked]
+
+    due = [one.due_at for one in reversed(every_minute)]
+    async with opened(where) as journal:
+        assert await journal.view(look) == [[], [], [], []]
+        await put(journal, Change(results=every_minute))
+        assert await journal.view(look) == [due, due[-3:-1], due[:2], []]
+
+
+async def test_rollups_agree_with_the_results_they_stand_for(where: str) -> None:
+    rng = random.Random(7)
+    outcomes = list(Outcome)
+    results = [
+        result(
+            "p",
+            NOW + number * 7 * SECOND,
+            location=rng.choice(["eu", "us"]),
+            outcome=rng.choice(outcomes),
+            duration_s=rng.lognormvariate(-2, 1),
+        )
+        for number in range(100)
+    ]
+    async with opened(where) as journal:
+        await put(journal, Change(results=results))
+        assert await journal.roll_up(NOW + 30 * MINUTE) == 3
+        found = await journal.view(lambda view: view.rollups("p", NOW, NOW + DAY))
+        assert await journal.view(lambda view: view.unrolled()) == []
+        assert await journal.view(lambda view: len(view.results("p", NOW, NOW + DAY))) == 100
+
+    def expected(location: str, bucket_at: datetime) -> Rollup:
+        inside = [
+            one
+            for one in results
+            if one.location == location and timedelta(0) <= one.due_at - bucket_at < 5 * MINUTE
+        ]
+        return Rollup("p", location, bucket_at, rollups.summarize(inside))
+
+    buckets = [NOW, NOW + 5 * MINUTE, NOW + 10 * MINUTE]
+    assert found == [expected(location, at) for at in buckets for location in ("eu", "us")]
+
+
+async def test_only_what_is_over_is_rolled_up_and_a_late_result_is_added(where: str) -> None:
+    def look(view: View) -> tuple[list[int], list[datetime]]:
+        rolled = [sum(one.summary.outcomes.values()) for one in view.rollups("p", NOW, NOW + DAY)]
+        return rolled, list(view.unrolled())
+
+    async with opened(where) as journal:
+        await put(journal, Change(results=[result("p"), result("p", NOW + 5 * MINUTE)]))
+        assert await journal.roll_up(NOW + 5 * MINUTE) == 0
+        assert await journal.roll_up(NOW + 6 * MINUTE) == 1
+        assert await journal.view(look) == ([1], [NOW + 5 * MINUTE])
+        await put(journal, Change(results=[result("p", NOW + SECOND)]))
+        assert await journal.view(look) == ([1], [NOW, NOW + 5 * MINUTE])
+        assert await journal.roll_up(NOW + 11 * MINUTE) == 2
+        assert await journal.view(look) == ([2, 1], [])
+
+
+async def test_pruned_results_live_on_in_rollups_and_late_ones_are_dropped(where: str) -> None:
+    keep = Keep(results_for=DAY, rollups_for=3 * DAY)
+
+    def look(view: View) -> list[int]:
+        spans = (NOW - DAY, NOW + 9 * DAY)
+        return [len(view.results("p", *spans)), len(view.rollups("p", *spans))]
+
+    async with opened(where) as journal:
+        await put(journal, Change(results=results_of("p", 31)))
+        assert await journal.view(look) == [31, 0]
+        assert await journal.prune(NOW + DAY + MINUTE, keep) == 0
+        assert await journal.view(look) == [31, 2]
+        assert await journal.prune(NOW + DAY + 6 * MINUTE, keep) == 30
+        await put(journal, Change(results=[result("p", NOW + SECOND)]))
+        assert await journal.view(look) == [1, 2]
+        assert await journal.prune(NOW + 4 * DAY, keep) == 3
+        assert await journal.view(look) == [0, 0]
+
+
+@pytest.mark.parametrize("q", [0.0, 0.5, 0.95, 0.99, 1.0])
+def test_a_quantile_is_right_to_two_percent(q: float) -> None:
+    rng = random.Random(1)
+    durations = sorted(rng.lognormvariate(-1, 1.5) for _ in range(5000))
+    summary = rollups.summarize(result(duration_s=one) for one in durations)
+    exact = durations[int(q * (len(durations) - 1))]
+    assert summary.quantile_s(q) == pytest.approx(exact, rel=0.02)
+
+
+def test_merging_summaries_is_summarizing_everything() -> None:
+    rng = random.Random(2)
+    results = [result(duration_s=rng.uniform(0.001, 9)) for _ in range(300)]
+    parts = [rollups.summarize(results[start : start + 70]) for start in range(0, 300, 70)]
+    whole, merged = rollups.summarize(results), rollups.merge(parts)
+    assert merged.sum_s == pytest.approx(whole.sum_s)
+    assert replace(merged, sum_s=0, samples={}) == replace(whole, sum_s=0, samples={})
+    assert merged.samples["timing.total_s"].sum == pytest.approx(whole.sum_s)
+
+
+def test_only_good_results_are_timed() -> None:
+    mixed = [
+        result(duration_s=duration, outcome=outcome)
+        for duration, outcome in zip((1.0, 2.0, 30.0, 40.0), Outcome, strict=True)
+    ]
+    summary = rollups.summarize(mixed)
+    assert (summary.timed, summary.sum_s, summary.min_s, summary.max_s) == (2, 3.0, 1.0, 2.0)
+    assert summary.outcomes == dict.fromkeys(Outcome, 1)
+
+
+def test_nothing_has_no_quantile_and_packs_to_itself() -> None:
+    empty = rollups.summarize([])
+    assert empty.quantile_s(0.5) is None
+    assert rollups.unpack(rollups.pack(empty)) == empty
+    assert rollups.merge([]) == empty
+
+
+def test_a_duration_of_zero_has_a_bucket() -> None:
+    summary = rollups.summarize([result(duration_s=0.0, samples=())])
+    assert summary.quantile_s(0.5) == 0.0
+    assert SampleRollup("s", 2, 3.0, 1.0, 2.0) == SampleRollup(
+        "s", 1, 1.0, 1.0, 1.0
+    ) + SampleRollup("s", 1, 2.0, 2.0, 2.0)

@@ -1,0 +1,149 @@
+"""Servers on loopback that do exactly what a test tells them, byte by byte."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from sentinel.kinds import ProbeWorld
+from sentinel.monitor.probe import Observation
+from sentinel.transport.curl import Transport
+from sentinel.transport.wire import Exchange, Request
+from sentinel.words import Secret
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+@asynccontextmanager
+async def serving(script: Script, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Answer every connection with `script`; gives the port. What the peer broke off is no error."""
+    under_way: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        under_way[task] = writer
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await script(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        for writer in under_way.values():
+            writer.transport.abort()
+        await asyncio.sleep(0)  # an abort is done in the loop's next round
+
+
+def saying(*parts: bytes) -> Script:
+    """Hear a request's head, send the parts, close."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+
+    return script
+
+
+def for_ever(head: bytes, part: bytes, *, every_s: float = 0.0) -> Script:
+    """Hear a request's head, send `head`, then `part` again and again."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        while True:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(every_s)
+
+    return script
+
+
+def recording(answers: dict[str, bytes]) -> tuple[Script, list[tuple[str, bytes]]]:
+    """Answer by path (``""``: any other); what was asked for, as (path, whole request)."""
+    heard: list[tuple[str, bytes]] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lower = head.lower()
+        body = b""
+        if b"content-length:" in lower:
+            length = int(lower.split(b"content-length:")[1].split(b"\r\n")[0])
+            body = await reader.readexactly(length)
+        path = head.split(b" ")[1].decode()
+        heard.append((path, head + body))
+        writer.write(answers.get(path.partition("?")[0], answers.get("", OK)))
+        await writer.drain()
+
+    return script, heard
+
+
+def redirect(location: str, status: int = 302, *more: str) -> bytes:
+    """A redirect without a body."""
+    lines = [f"HTTP/1.1 {status} Moved", f"Location: {location}", "Content-Length: 0", *more]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def fetched(
+    script: Script,
+    *,
+    path: str = "/",
+    seconds: float = 5.0,
+    tls: ssl.SSLContext | None = None,
+    scheme: str = "",
+    **how: Any,
+) -> Exchange:
+    """What `Transport.fetch` says of a server on localhost that follows `script`."""
+
+    async def main() -> Exchange:
+        async with serving(script, tls) as port, Transport() as transport:
+            spoken = scheme or ("https" if tls else "http")
+            request = Request(f"{spoken}://localhost:{port}{path}", ip="4", **how)
+            return await transport.fetch(request, transport.now() + seconds)
+
+    return asyncio.run(main())
+
+
+class Secrets:
+    """Reveals what a test gave it: template to value."""
+
+    def __init__(self, **known: str) -> None:
+        self.known = known
+
+    def reveal(self, secret: Secret) -> str:
+        text = secret.template
+        for name, value in self.known.items():
+            text = text.replace(f"{{env:{name}}}", value)
+            text = value if text == f"env:{name}" else text
+        return text
+
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def observed(
+    prober: Any, transport: Transport, *, seconds: float = 5.0, needed: str = "", **secrets: str
+) -> Awaitable[Observation]:
+    """One check by a prober, its expectations naming the roots `needed`."""
+    world = ProbeWorld(
+        now=NOW,
+        deadline=transport.now() + seconds,
+        transport=transport,
+        secrets=Secrets(**secrets),
+        needed=frozenset(needed.split()),
+    )
+    awaited: Awaitable[Observation] = prober.observe(world)
+    return awaited
