@@ -21,21 +21,23 @@ SUMMARY = "/api/v2/summary.json"
 SHOWN = 20
 """Incidents, and names of components, that are given on."""
 
-_OF_COMPONENT = {
+_MEANING = {
     "operational": "ok",
     "under_maintenance": "maintenance",
     "degraded_performance": "degraded",
     "partial_outage": "outage",
     "major_outage": "outage",
 }
-_OF_PAGE = {
-    "none": "ok",
-    "maintenance": "maintenance",
-    "minor": "degraded",
-    "major": "outage",
-    "critical": "outage",
+"""Statuspage's words for a component, the worst last. A word that is not here is a degradation."""
+_OF_INDICATOR = {
+    "none": "operational",
+    "maintenance": "under_maintenance",
+    "minor": "degraded_performance",
+    "major": "partial_outage",
+    "critical": "major_outage",
 }
-_ORDER = ("ok", "maintenance", "degraded", "outage")
+_UNHEARD = "degraded_performance"
+_ORDER = tuple(_MEANING)
 _OVER = frozenset({"resolved", "postmortem", "completed"})
 
 
@@ -89,8 +91,8 @@ class VendorStatus:
     status page, that has no such component, or that is older than `stale_after`, is *unknown*: it
     says nothing about whether the vendor works. Ask the vendor's API itself with an `http` probe.
 
-    Without `expect` an outage fails (`vendor_outage`), a degradation warns (`vendor_degraded`), and
-    announced maintenance is fine.
+    Without `expect` an outage fails (`partial_outage`, `major_outage`), a degradation warns
+    (`degraded_performance`), and maintenance is fine.
 
     Expectations may use `status` (the worst of the components: `ok`, `maintenance`, `degraded` or
     `outage`), `components` (name to Statuspage's word, such as `partial_outage`), `indicator`
@@ -179,11 +181,12 @@ class VendorStatus:
             return _unknown(seen, "stale", f"the page was last updated {hours:.0f} h ago")
         if world.needed:
             return seen
-        match values["status"]:
+        worst = _worst(summary, chosen)
+        match _MEANING[worst]:
             case "outage":
-                return replace(seen, reason="vendor_outage", outcome=Outcome.failed)
+                return replace(seen, reason=worst, outcome=Outcome.failed)
             case "degraded":
-                return replace(seen, reason="vendor_degraded", outcome=Outcome.warn)
+                return replace(seen, reason=worst, outcome=Outcome.warn)
             case _:
                 return seen
 
@@ -232,10 +235,8 @@ def _values(
     touching = [each for each in incidents if _touches(each, ids)]
     maintenances = [each for each in planned if _touches(each, ids)]
     under_way = any(each.status in ("in_progress", "verifying") for each in maintenances)
-    own = [_OF_COMPONENT.get(component.status, "degraded") for component in chosen]
-    blend = _OF_PAGE.get(summary.status.indicator, "degraded")
     return {
-        "status": max(own or [blend], key=_ORDER.index),
+        "status": _MEANING[_worst(summary, chosen)],
         "components": {component.name: component.status for component in chosen},
         "indicator": summary.status.indicator,
         "description": summary.status.description,
@@ -246,6 +247,14 @@ def _values(
         "updated_age_s": _age_s(summary.page.updated_at, now),
         "timing": {"total_s": duration_s},
     }
+
+
+def _worst(summary: Summary, chosen: Sequence[_Component]) -> str:
+    """The worst word of the components; without any the one that the page's indicator stands for."""
+    if not chosen:
+        return _OF_INDICATOR.get(summary.status.indicator, _UNHEARD)
+    words = [each.status if each.status in _MEANING else _UNHEARD for each in chosen]
+    return max(words, key=_ORDER.index)
 
 
 def _touches(happening: _Happening, ids: set[str]) -> bool:

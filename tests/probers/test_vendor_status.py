@@ -73,11 +73,11 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("word", "status", "reason", "outcome"),
     [
-        ("degraded_performance", "degraded", "vendor_degraded", Outcome.warn),
-        ("partial_outage", "outage", "vendor_outage", Outcome.failed),
-        ("major_outage", "outage", "vendor_outage", Outcome.failed),
+        ("degraded_performance", "degraded", "degraded_performance", Outcome.warn),
+        ("partial_outage", "outage", "partial_outage", Outcome.failed),
+        ("major_outage", "outage", "major_outage", Outcome.failed),
         ("under_maintenance", "maintenance", "", None),
-        ("a_new_word", "degraded", "vendor_degraded", Outcome.warn),
+        ("a_new_word", "degraded", "degraded_performance", Outcome.warn),
     ],
 )
 def test_each_word_of_a_component_means_something(
