@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """Scripts of whole runs: what is given, when something happens, then."""
 
 from datetime import timedelta
