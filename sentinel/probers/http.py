@@ -22,6 +22,7 @@ from sentinel.transport.page import (
     text_of,
 )
 from sentinel.transport.reasons import Reason
+from sentinel.transport.redirects import origin
 from sentinel.transport.shown import (
     CERTIFICATE_NAMES,
     EVIDENCE_BODY,
@@ -211,8 +212,9 @@ class Http:
             headers.append(("Content-Type", content_type))
         if visitor is not None:
             url = _against(visitor, url, below_base=bool(self.path))
-            if visitor.page and "referer" not in named:
-                headers.append(("Referer", visitor.page))
+            referer = _referer(visitor.page, url)
+            if referer and "referer" not in named:
+                headers.append(("Referer", referer))
         headers += [(name, secrets.reveal(value)) for name, value in self.secret_headers.items()]
         if self.basic is not None:
             pair = f"{self.basic.user}:{secrets.reveal(self.basic.password)}"
@@ -345,6 +347,19 @@ def _against(visitor: Visitor, url: str, *, below_base: bool) -> str:
         return url
     page = visitor.page if url and visitor.page and not below_base else visitor.base
     return urljoin(page, url) if url else page
+
+
+def _referer(page: str, url: str) -> str:
+    """Where a visitor says to come from: the page within its origin, only the origin to others,
+    nothing from TLS to plain text (Referrer Policy, strict-origin-when-cross-origin)."""
+    if not page:
+        return ""
+    before, after = origin(page), origin(url)
+    if before == after:
+        return page
+    if before[0] == "https" != after[0]:
+        return ""
+    return f"{before[0]}://{urlsplit(page).netloc.rpartition('@')[2]}/"
 
 
 def _extended(url: str, path: tuple[str, ...], query: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar, Protocol, cast
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from sentinel.errors import ExpressionFailed
 from sentinel.expression import Declaration, Expression
@@ -25,11 +25,14 @@ from sentinel.monitor.probe import (
 from sentinel.playbook.playbook import Reference
 from sentinel.transport.curl import Visitor
 from sentinel.transport.reasons import Reason
+from sentinel.transport.redirects import origin
 from sentinel.words import LOCAL_ID, Outcome
 
 MOST_STEPS = 50
 MOST_CAPTURED = 4_096
 """Characters of one captured value."""
+FOREIGN = "foreign_url"
+"""The reason when a captured URL leads to another origin than the journey's."""
 CLEANUP_SHARE = 0.2
 CLEANUP_MOST_S = 5.0
 """What is kept free of the timeout for cleaning up: a fifth of it, at most this many seconds."""
@@ -72,7 +75,8 @@ class Journey:
     Each step is a request of the `http` kind with its own `expect` and `capture`; the first step
     that fails ends the journey, and its reason and evidence are the journey's. A captured value
     is used as `${capture.NAME}`, a whole scalar: it is encoded where it goes and never becomes
-    syntax. A capture that finds nothing fails the step with `field_missing`.
+    syntax. A captured `url` may be relative; one that leads to another origin than `base` fails the
+    step with `foreign_url`. A capture that finds nothing fails it with `field_missing`.
 
     `cleanup` steps always run, each of them, also after a failure, on time kept free for them
     (a fifth of the timeout, at most 5 s); one that needs a value that was never captured is left
@@ -179,6 +183,8 @@ class _Walk:
     async def _ask(self, step: JourneyStep, world: ProbeWorld) -> _Trace:
         try:
             prober = rendered(step.http, self.captured)
+            if isinstance(getattr(step.http, "url", ""), Reference):
+                self._check_origin(cast(Any, prober).url)
         except ExpressionFailed as failed:
             return self._judged(step, _failed(failed.reason, str(failed)))
         needed = frozenset().union(*(each.that.roots for each in step.expect))
@@ -191,6 +197,17 @@ class _Walk:
             {"capture": self.captured}, cast(MutableMapping[str, Any], observation.values)
         )
         return self._judged(step, replace(observation, values=values))
+
+    def _check_origin(self, url: str) -> None:
+        """A captured URL leads only where the document does: its scheme and host are not a page's
+        to choose. Raises ExpressionFailed."""
+        base = self.visitor.base
+        try:
+            same = origin(urljoin(self.visitor.page or base, url)) == origin(base)
+        except ValueError:
+            same = False
+        if not same:
+            raise ExpressionFailed("the captured URL leads to another origin", FOREIGN)
 
     def _judged(self, step: JourneyStep, observation: Observation) -> _Trace:
         result = self._judge(step, observation)

@@ -7,7 +7,7 @@ the same host, since a form may hold a password.
 
 import re
 from dataclasses import replace
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import ALWAYS_PRIVATE, SAFE, Exchange, Request
@@ -37,7 +37,7 @@ def following(request: Request, status: int, url: str) -> Request | Reason:
     """The request to `url` after `request` was answered with a redirect of `status`; or why
     there is none."""
     try:
-        before, after = _origin(urlsplit(request.url)), _origin(urlsplit(url))
+        before, after = origin(request.url), origin(url)
     except ValueError:
         return Reason.redirect_refused
     if after[0] not in _PORTS or not after[1]:
@@ -63,6 +63,9 @@ def following(request: Request, status: int, url: str) -> Request | Reason:
     )
 
 
-def _origin(url: SplitResult) -> tuple[str, str, int | None]:
-    scheme = url.scheme.lower()
-    return scheme, (url.hostname or "").lower(), url.port or _PORTS.get(scheme)
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port that decide whether two URLs belong together (RFC 6454). Raises
+    ValueError for a URL that cannot be taken apart."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(scheme)

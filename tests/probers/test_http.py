@@ -12,6 +12,7 @@ from sentinel.monitor.probe import Expectation, Probe
 from sentinel.probers.http import Basic, Http
 from sentinel.transport.curl import Transport
 from sentinel.words import Outcome, Secret
+from tests.probers.documents import shown
 from tests.transport.certificates import authority, server
 from tests.transport.servers import NOW, OK, observed, recording, redirect, saying, serving
 
@@ -334,3 +335,7 @@ def test_our_own_failure_says_nothing_about_the_target():
     observation = check(saying(OK), tls=server("good"), ca_file="/nowhere.pem")
 
     assert (Outcome.unknown, "client_failed") == (observation.outcome, observation.reason)
+
+
+def test_what_the_pages_show_can_be_declared():
+    assert {"http"} == {probe.kind for probe in shown("http").values()}

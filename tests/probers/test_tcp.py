@@ -1,0 +1,167 @@
+"""The `tcp` kind: connecting, TLS, dialogues, and what peers can do to them."""
+
+import asyncio
+import socket
+
+import pytest
+
+from sentinel.expression import compile_expression
+from sentinel.metrics.families import KNOWN
+from sentinel.probers.tcp import Tcp, TcpLine
+from sentinel.transport.curl import Transport
+from sentinel.words import Outcome
+from tests.probers.documents import shown
+from tests.transport.certificates import authority, server
+from tests.transport.servers import observed, serving
+
+
+def check(script, *, tls=None, needed="", seconds=5.0, **fields):
+    """What the kind observes of a server on localhost that follows `script`."""
+
+    async def main():
+        async with serving(script, tls) as port, Transport() as transport:
+            how = {"host_": "localhost", "port": port, "ip": "ipv4", "tls": bool(tls), **fields}
+            return await observed(Tcp(**how), transport, seconds=seconds, needed=needed)
+
+    return asyncio.run(main())
+
+
+def greeting(*parts, hold_s=0.0):
+    """Say the parts at once."""
+
+    async def script(reader, writer):
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        await asyncio.sleep(hold_s)
+
+    return script
+
+
+async def mail(reader, writer):
+    """As much of an SMTP server as a dialogue needs."""
+    writer.write(b"220-welcome\r\n220 mail.acme.example ESMTP\r\n")
+    heard = await reader.readline()
+    writer.write(b"221 bye\r\n" if heard == b"QUIT\r\n" else b"500 what?\r\n")
+    await writer.drain()
+
+
+async def silent(reader, writer):
+    await asyncio.sleep(60)
+
+
+SMTP = (TcpLine(expect="^220 ", send="QUIT\r"), TcpLine(expect="^221 "))
+
+
+def holds(source, observation):
+    return compile_expression(source, Tcp.NAMES).evaluate(observation.values)
+
+
+def test_a_connection_is_enough():
+    observation = check(silent)
+
+    assert (None, "", "127.0.0.1") == (
+        observation.outcome,
+        observation.reason,
+        observation.address,
+    )
+    assert ["resolve", "connect", "tls", "talk"] == list(observation.phases)
+
+
+def test_a_dialogue_is_had_line_by_line():
+    observation = check(mail, lines=SMTP)
+
+    assert "" == observation.reason
+    assert holds('banner == "220-welcome" && body.contains("221 bye")', observation)
+    assert ("QUIT\r", True) == (
+        observation.evidence.request,
+        "ESMTP" in observation.evidence.response,
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "regex"),
+    [
+        (greeting(b"554 no service\r\n"), "unexpected_line", 1),
+        (greeting(b"x" * 200_000, hold_s=5), "unexpected_line", 1),
+        (greeting(b"short\n" * 40_000, hold_s=5), "unexpected_line", 1),
+        (greeting(), "unexpected_line", 1),
+        (silent, "timeout", 0),
+        (greeting(b"220-and so on", hold_s=60), "timeout", 0),
+    ],
+)
+def test_a_line_that_does_not_come_has_its_reason(script, reason, regex):
+    observation = check(script, lines=SMTP, seconds=0.5 if reason == "timeout" else 5.0)
+
+    assert (Outcome.failed, reason) == (observation.outcome, observation.reason)
+    assert regex == observation.metrics["probe_failed_due_to_regex"]
+    assert "^220 " in observation.text
+
+
+def test_a_last_line_without_an_end_counts():
+    assert "" == check(greeting(b"+PONG"), lines=(TcpLine(expect=r"\+PONG"),)).reason
+
+
+def test_the_banner_is_waited_for_only_when_it_is_named():
+    observation = check(greeting(b"SSH-2.0-OpenSSH_9.2\r\n", hold_s=60), needed="banner")
+
+    assert holds('banner.startsWith("SSH-2.0")', observation)
+    assert b"" == check(silent, needed="timing").evidence.body
+
+
+def test_nobody_listening_is_refused():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+
+        async def main():
+            async with Transport() as transport:
+                prober = Tcp("127.0.0.1", taken.getsockname()[1])
+                return await observed(prober, transport)
+
+        observation = asyncio.run(main())
+
+    assert ("connect_refused", True) == (observation.reason, observation.network)
+
+
+def test_a_dialogue_over_tls_with_its_certificate():
+    observation = check(mail, tls=server("good"), ca_file=authority(), lines=SMTP)
+
+    assert "" == observation.reason
+    assert holds("certificate.verified && certificate.days_left > 14.0", observation)
+    assert {"TLS 1.3": 1} == observation.metrics["probe_tls_version_info"]
+    assert observation.metrics.keys() <= KNOWN.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "reason"),
+    [
+        ("expired", {}, "certificate_expired"),
+        ("other", {}, "certificate_name"),
+        ("other", {"server_name": "other.example"}, ""),
+        ("good", {"ca_file": ""}, "certificate_untrusted"),
+        ("expired", {"verify": False}, ""),
+    ],
+)
+def test_certificates_are_verified_as_over_https(name, fields, reason):
+    observation = check(mail, tls=server(name), **{"ca_file": authority(), **fields})
+
+    assert reason == observation.reason
+    assert "CN=localhost" in observation.evidence.facts["certificates"][0]["subject"]
+
+
+def test_a_pattern_that_is_none_is_refused_when_it_is_declared():
+    with pytest.raises(ValueError, match="RE2"):
+        Tcp("a", 1, lines=(TcpLine(expect="(?<=a)b"),))
+
+
+def test_nothing_stays_open():
+    async def main():
+        async with serving(mail) as port, Transport() as transport:
+            await observed(Tcp("127.0.0.1", port, lines=SMTP), transport)
+            return transport.under_way
+
+    assert 0 == asyncio.run(main())
+
+
+def test_what_the_pages_show_can_be_declared():
+    assert {"tcp"} == {probe.kind for probe in shown("tcp").values()}
