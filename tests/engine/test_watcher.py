@@ -1,4 +1,3 @@
-
 """The watcher: when it checks, what it commits, and what it does on a bad day."""
 
 import asyncio

@@ -1,4 +1,3 @@
-
 """The lines of checks: the same as prometheus-client would print, and gone when they should be."""
 
 import subprocess

@@ -1,4 +1,3 @@
-
 """What is normal, learnt from good checks; and whether content came in time."""
 
 from datetime import UTC, date, datetime, timedelta
