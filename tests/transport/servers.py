@@ -28,12 +28,14 @@ async def serving(script: Script, context: ssl.SSLContext | None = None) -> Asyn
         assert task is not None
         under_way[task] = writer
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            if context is not None:
+                await writer.start_tls(context)
             await script(reader, writer)
             writer.close()
             await writer.wait_closed()
         writer.transport.abort()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
