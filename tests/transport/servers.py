@@ -45,7 +45,8 @@ async def serving(script: Script, context: ssl.SSLContext | None = None) -> Asyn
         await asyncio.gather(*under_way, return_exceptions=True)
         for writer in under_way.values():
             writer.transport.abort()
-        await asyncio.sleep(0)  # an abort is done in the loop's next round
+        for _ in range(10):  # an abort is done in the loop's next rounds
+            await asyncio.sleep(0)
 
 
 def saying(*parts: bytes) -> Script:
