@@ -14,7 +14,6 @@ below 20 ms, resident memory below 250 MB.
 import argparse
 import asyncio
 import contextlib
-import gc
 import json
 import resource
 import shutil
@@ -37,6 +36,7 @@ from benchmarks.http_prober import (
     paced,
     running,
 )
+from sentinel.engine.collector import settle_collector
 from sentinel.engine.redaction import Redactor
 from sentinel.engine.wallclock import WallClock
 from sentinel.engine.watcher import Watcher
@@ -141,8 +141,7 @@ async def watch(page: str, folder: Path, options: argparse.Namespace) -> Figures
             metrics=metrics,
             redactor=Redactor(),
         )
-        gc.collect()
-        gc.freeze()
+        settle_collector()
         watching = asyncio.create_task(watcher.run())
         await asyncio.sleep(options.every + WARM_UP_S)
         before, began = samples(metrics), cpu_s()

@@ -18,6 +18,7 @@ from sentinel.errors import SecretMissing
 from sentinel.words import Secret
 
 _ROUNDS = 25
+_MAX_TURNS = 100_000
 _MAX_WAITS = 20_000
 _REFERENCE = re.compile(r"\{((?:env|file):[^{}]+)\}")
 
@@ -92,8 +93,7 @@ class ManualClock:
     async def settle(self) -> None:
         """Give everybody their turn until nothing more happens at this instant."""
         for _ in range(_MAX_WAITS):
-            for _ in range(_ROUNDS):
-                await asyncio.sleep(0)
+            await _until_quiet()
             if not self._busy():
                 return
             await asyncio.sleep(0.001)
@@ -103,6 +103,21 @@ class ManualClock:
         _, _, woken = heapq.heappop(self._sleepers)
         if not woken.done():
             woken.set_result(None)
+
+
+async def _until_quiet() -> None:
+    """Until nobody has a turn waiting, twice in a row, so that sockets are looked at in between.
+
+    asyncio's own loops tell how many turns wait, by an attribute that is not public; for
+    another loop a fixed number of turns is given.
+    """
+    waiting = getattr(asyncio.get_running_loop(), "_ready", None)
+    quiet = 0
+    for turn in range(_MAX_TURNS):
+        await asyncio.sleep(0)
+        quiet = quiet + 1 if waiting is not None and not waiting else 0
+        if quiet == 2 or (waiting is None and turn == _ROUNDS):
+            return
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from sentinel.clock import Clock
@@ -118,5 +119,11 @@ def _worth_trying(probe: Probe, result: CheckResult) -> bool:
 
 
 def needed_roots(probe: Probe) -> frozenset[str]:
-    """The roots that a probe's expectations name: nothing else need be computed."""
-    return frozenset().union(*(expectation.that.roots for expectation in probe.expect))
+    """The roots that a probe's expectations name: nothing else need be computed. Probes that name
+    the same share one set."""
+    return _shared(frozenset().union(*(each.that.roots for each in probe.expect)))
+
+
+@lru_cache(maxsize=1024)
+def _shared(roots: frozenset[str]) -> frozenset[str]:
+    return roots

@@ -29,7 +29,8 @@ AT_ONCE = 64
 """Deliveries and steps under way at the same time, each kind."""
 DELIVERY_LEASE = timedelta(seconds=30)
 """Longer than a send may take with its process replaced: see `Posting`."""
-LONGEST_SLEEP = timedelta(seconds=1)
+LONGEST_SLEEP = timedelta(seconds=10)
+AFTER_FAILURE = timedelta(seconds=1)
 KINDS = (WorkKind.delivery, WorkKind.step)
 
 log = logging.getLogger("sentinel.performer")
@@ -71,7 +72,7 @@ class Performer:
                     log.warning(
                         "claiming failed", extra={"reason": failure.reason, "error": str(failure)}
                     )
-                    await self._pause(LONGEST_SLEEP)
+                    await self._pause(AFTER_FAILURE)
         finally:
             for act in self._under_way.values():
                 act.cancel()

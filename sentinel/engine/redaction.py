@@ -103,7 +103,11 @@ def clean_result(result: CheckResult, redactor: Redactor) -> CheckResult:
     """The result without what may not be stored, in its text and in the values it keeps."""
     if result.outcome is not Outcome.ok:
         result = dataclasses.replace(result, text=redactor.text(result.text))
-    if not any(type(v) is str for each in result.judged for v in each.actual.values()):
+    if all(
+        type(value) is not str or redactor.short(value) == value
+        for each in result.judged
+        for value in each.actual.values()
+    ):
         return result
     judged = tuple(
         Judged(each.source, each.outcome, each.reason, _clean_values(each.actual, redactor))

@@ -343,18 +343,19 @@ class Watcher:
         self._running.pop(runner, None)
         now = self._clock.now()
         result = clean_result(result, self._redactor)
-        runner.state, turn = fold(runner.state, result, runner.probe)
+        before = runner.state
+        runner.state, turn = fold(before, result, runner.probe)
         kept = self._keeper.take(observation, result, turned=turn is not None, now=now)
         if kept is not None:
             self._committer.keep(kept.digest, kept.content)
             self._metrics.evidence_bytes.inc(len(kept.content))
             result = replace(result, evidence=kept.digest)
             runner.state = replace(runner.state, evidence=kept.digest)
-        if not runner.learn(observation, result):
-            log.warning("a check wants too much kept", extra={"probe": runner.probe.id})
+        learnt = runner.learn(observation, result)
+        steady = before.steady and runner.state.steady and not learnt
         self._show(runner, observation, result)
         self._blindness.saw(runner, result, now)
-        self._committer.add(runner, result)
+        self._committer.add(runner, result, steady=steady)
         if turn is not None:
             self._committer.tell(runner.probe.id, self._verdict_row(result))
         self._put(runner, now if runner.waiting else self._schedule.next_due(runner, now))

@@ -190,7 +190,7 @@ def _carry_out(course: Course, decision: Decision) -> None:
 def _want_step(course: Course, run_id: str, ready: attempt.Claimable) -> None:
     incident = course.state.incident
     key = _step_key(course, run_id, ready.step, ready.attempt)
-    body = {"run": run_id, "step": ready.step}
+    body = {"run": run_id, "step": ready.step, "attempt": ready.attempt}
     course.want(Wanted(key, "step", ready.due_at, (incident,), body))
 
 
@@ -217,7 +217,10 @@ def _withdraw_answered(course: Course) -> None:
 
 
 def _call_people(course: Course, run_id: str, reason: str) -> None:
-    """What a run cannot settle goes to people: the next level, or whoever holds the incident."""
+    """What a run cannot settle goes to people: the next level, or whoever holds the incident. Of an
+    indeterminate step people are asked already, by a page of its own (rule 20)."""
+    if reason == "indeterminate":
+        return
     state = course.state
     if state.status is Status.triggered:
         paging.escalate(course)
@@ -243,9 +246,13 @@ def claim_step(
 ) -> StepClaim | None:
     """Claim a step in its own transaction; None when it is not to be done, now or ever."""
     state = course.state.runs[body["run"]]
-    name = body["step"]
-    if state.step(name).status is StepStatus.running:
+    name, number = body["step"], body["attempt"]
+    step = state.step(name)
+    if step.status is StepStatus.running and step.attempt == number and not step.ended:
         return _lost(course, state, name, epoch=epoch)
+    if step.attempt + 1 != number or state.ended:
+        course.drop(_step_key(course, state.id, name, number))
+        return None
     playbook = playbook_of(course, state)
     gate = Gate(
         automation_on=course.situation.automation_on,
@@ -266,7 +273,7 @@ def claim_step(
 def _come_again(course: Course, body: Mapping[str, Any], refused: ClaimRefused) -> None:
     """A step that may not be claimed just now is looked at later; one that never may is dropped."""
     state = course.state.runs[body["run"]]
-    key = _step_key(course, state.id, body["step"], state.step(body["step"]).attempt + 1)
+    key = _step_key(course, state.id, body["step"], body["attempt"])
     later = refused.again_at
     if refused.reason in ("automation_off", "maintenance"):
         later = course.now + LOOK_AT_PAUSE
@@ -315,6 +322,7 @@ def _lost(course: Course, state: RunState, name: str, *, epoch: int) -> StepClai
             deadline_at=course.now + timedelta(seconds=step.timeout_s),
             lost=True,
         )
+    course.drop(_step_key(course, state.id, name, state.step(name).attempt))
     _carry_out(course, attempt.recover(state, playbook, name, context_of(course)))
     return None
 

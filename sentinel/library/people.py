@@ -3,7 +3,7 @@
 from typing import Any
 
 from sentinel.library import pieces, spans
-from sentinel.library.declared import Declared
+from sentinel.library.declared import Declared, kept
 from sentinel.library.reading import At
 from sentinel.library.secrets import literal_secret
 from sentinel.library.shape import Schema
@@ -98,7 +98,7 @@ def _rule(steps: Any, at: At, methods: tuple[str, ...]) -> tuple[RuleStep, ...]:
 
 def _away(values: Any, at: At) -> tuple[Away, ...]:
     found = []
-    for index, each in enumerate(values):
+    for index, each in kept(values):
         place = at / index
         first, last = place.day("from", each), place.day("to", each)
         if first is None or last is None:

@@ -21,6 +21,7 @@ class Remembered(msgspec.Struct, frozen=True):
     churn: Churn = Churn()
     groups: dict[str, int] = {}
     values: dict[str, Any] = {}
+    place: str = ""
     etag: str = ""
     last_modified: str = ""
     full_at: datetime | None = None
@@ -96,6 +97,7 @@ def remember(
     values: Mapping[str, Any],
     etag: str,
     last_modified: str,
+    place: str,
     now: datetime,
 ) -> Remembered:
     """What to keep of this check, should it be good."""
@@ -107,6 +109,7 @@ def remember(
         churn=tally.churn(),
         groups=tally.largest_groups(),
         values=dict(values),
+        place=place,
         etag=etag[:500],
         last_modified=last_modified[:100],
         full_at=now,

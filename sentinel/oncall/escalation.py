@@ -67,7 +67,9 @@ class Roster:
     people: Mapping[str, Person]
     teams: Mapping[str, tuple[str, ...]]
     overrides: Mapping[str, tuple[Override, ...]]
+    """Made at run time, by rotation."""
     paged: frozenset[str] = frozenset()
+    escalations: Mapping[str, Escalation] = field(default_factory=dict)
 
 
 def resolve_level(
@@ -80,10 +82,15 @@ def resolve_level(
     urgency: Urgency,
     paged: frozenset[str] = frozenset(),
     overrides: Mapping[str, tuple[Override, ...]] | None = None,
+    escalations: Mapping[str, Escalation] | None = None,
 ) -> Resolved:
-    """Whom to page at a level. A gap pages the rotation's ``on_gap``; somebody whom no working method
-    reaches is left out; an empty level says why (rule 20)."""
-    roster = Roster(at, rotations, people, teams, overrides or {}, paged)
+    """Whom to page at a level, in declared order, each once.
+
+    A gap pages the rotation's ``on_gap``; somebody whom no working method reaches is left out
+    (`because` names them under ``no_method``); an empty level says why (rule 20). `because` has
+    an entry a rotation: ``{"people", "layer", "overrides"}`` and, in a gap, ``on_gap``.
+    """
+    roster = Roster(at, rotations, people, teams, overrides or {}, paged, escalations or {})
     because: dict[str, Any] = {}
     found: dict[str, None] = {}
     reason = "unknown"
@@ -92,13 +99,16 @@ def resolve_level(
         reason = why or reason
         found |= dict.fromkeys(named)
     reachable = tuple(person for person in found if _reachable(people, person, urgency))
+    if len(reachable) < len(found):
+        because["no_method"] = [person for person in found if person not in reachable]
     if found and not reachable:
         reason = "no_method"
     return Resolved(reachable, "" if reachable else reason, because)
 
 
 def people_of(references: Iterable[str], roster: Roster) -> tuple[str, ...]:
-    """Everybody that references mean at this instant, escalations left out, in order."""
+    """Everybody that references mean at this instant, in order, each once; an escalation means its
+    first level."""
     because: dict[str, Any] = {}
     found: dict[str, None] = {}
     for reference in references:
@@ -118,45 +128,53 @@ def _named(
             members = roster.teams.get(name, ())
             return members, "" if members else "unknown"
         case "rotation":
-            rotation, _, places = name.partition("+")
-            return _of_rotation(rotation, int(places or 0), roster, because, in_gap=in_gap)
+            return _of_rotation(name, roster, because, in_gap=in_gap)
+        case "escalation" if name in roster.escalations:
+            return _of_gap(roster.escalations[name].levels[0].page, roster, because), "gap"
         case _:
             return (), "unknown"
 
 
 def _of_rotation(
-    name: str, places: int, roster: Roster, because: dict[str, Any], *, in_gap: bool
+    reference: str, roster: Roster, because: dict[str, Any], *, in_gap: bool
 ) -> tuple[tuple[str, ...], str]:
+    name, _, places = reference.partition("+")
     rotation = roster.rotations.get(name)
     if rotation is None:
         return (), "unknown"
     extra = roster.overrides.get(name, ())
-    if places:
-        person = next_in_turn(
-            rotation,
-            roster.at,
-            places=places,
-            already=roster.paged,
-            people=roster.people,
-            extra_overrides=extra,
-        )
-        because[f"rotation/{name}+{places}"] = {"people": [person] if person else []}
-        return ((person,), "") if person else ((), "all_paged")
     found = people_at(rotation, roster.at, people=roster.people, extra_overrides=extra)
-    because[f"rotation/{name}"] = {
+    told: dict[str, Any] = {
         "people": list(found.people),
         "layer": found.layer,
         "overrides": list(found.overrides),
     }
+    because[f"rotation/{reference}"] = told
+    if places:
+        person = next_in_turn(
+            rotation,
+            roster.at,
+            places=int(places),
+            already=roster.paged,
+            people=roster.people,
+            extra_overrides=extra,
+        )
+        told["people"] = [person] if person else []
+        return ((person,), "") if person else ((), "all_paged" if found.layer else "gap")
     if found.people:
         return found.people, ""
     if in_gap:
         return (), "gap"  # one gap may lead to another rotation, never in a circle
-    stand_ins: dict[str, None] = {}
-    for reference in rotation.on_gap:
-        stand_ins |= dict.fromkeys(_named(reference, roster, because, in_gap=True)[0])
-    because[f"rotation/{name}"]["on_gap"] = list(stand_ins)
-    return tuple(stand_ins), "gap"
+    stand_ins = _of_gap(rotation.on_gap, roster, because)
+    told["on_gap"] = list(stand_ins)
+    return stand_ins, "gap"
+
+
+def _of_gap(references: Iterable[str], roster: Roster, because: dict[str, Any]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for reference in references:
+        found |= dict.fromkeys(_named(reference, roster, because, in_gap=True)[0])
+    return tuple(found)
 
 
 def _reachable(people: Mapping[str, Person], person: str, urgency: Urgency) -> bool:

@@ -1,9 +1,13 @@
 """Who is on call: layers, ranks, people away and overrides folded into final shifts (rules 26, 27).
 
 At any instant the active layers of the highest rank are on call together, in declared order.
-Somebody away takes no turn: their layer then has nobody and a lower rank may show. Overrides
+Somebody away takes no turn: their layer then has nobody, so that a lower rank shows, or the
+gap is somebody's by ``on_gap``; nobody is moved into a turn that they did not know of. Overrides
 come last: each replaces a person who is on call, adds one or removes one; they are not
-transitive, and of two for the same person the last created wins.
+transitive, and of two for the same person the last created wins. An override asks nobody's
+leave: who stands in or is added is on call even when away.
+
+For ``rotation/x+1`` somebody whom an override replaces now is passed over for their stand-in.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +23,9 @@ LONGEST = timedelta(days=800)
 """The longest span of shifts computed at once."""
 LOOK_AHEAD = timedelta(days=62)
 """How far `on_call` looks for the end of the present shift."""
+
+
+NEARBY = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +66,26 @@ def on_call(
     """Who is on call at `at`. `people` tells who is away; `extra_overrides` are made at run time."""
     overrides = _ordered(rotation, extra_overrides)
     found = _now(rotation, at, people or {}, overrides)
-    until = None
-    for edge in _edges(rotation, at, at + LOOK_AHEAD, people or {}, overrides):
-        if edge > at and _now(rotation, edge, people or {}, overrides).people != found.people:
-            until = edge
-            break
     layer = found.layer.id if found.layer else ""
+    until = _end_of(found.people, rotation, at, people or {}, overrides)
     return OnCall(found.people, layer, until, found.overrides)
+
+
+def _end_of(
+    present: tuple[str, ...],
+    rotation: Rotation,
+    at: datetime,
+    people: Mapping[str, Person],
+    overrides: tuple[Override, ...],
+) -> datetime | None:
+    """The first instant with other people, looked for nearby first: most shifts end within days."""
+    begin = at
+    for ahead in (NEARBY, LOOK_AHEAD):
+        for edge in _edges(rotation, begin, at + ahead, people, overrides):
+            if _now(rotation, edge, people, overrides).people != present:
+                return edge
+        begin = at + ahead
+    return None
 
 
 def people_at(
@@ -116,17 +136,23 @@ def next_in_turn(
     people: Mapping[str, Person],
     extra_overrides: Iterable[Override] = (),
 ) -> str:
-    """``rotation/x+N``: from N places after whose turn it is, the first person of the winning layer not
-    yet paged and not away; "" when there is none."""
-    found = _now(rotation, at, people, _ordered(rotation, extra_overrides))
+    """``rotation/x+N``: from N places after whose turn it is in the winning layer, the first person
+    who is neither on call, nor paged already, nor away; "" when there is none."""
+    overrides = _ordered(rotation, extra_overrides)
+    found = _now(rotation, at, people, overrides)
     if found.layer is None:
         return ""
+    present = [each for each in overrides if each.from_at <= at < each.to_at and each.replace]
     order = found.layer.people
     first = position_at(found.layer, at) + places
     for step in range(len(order)):
         person = order[(first + step) % len(order)]
-        if person not in already and person not in found.people and not _away(people, person, at):
-            return person
+        swap = _last_for(person, present)
+        if swap is None and _away(people, person, at):
+            continue
+        stands = swap.with_ if swap else person
+        if stands and stands not in already and stands not in found.people:
+            return stands
     return ""
 
 
@@ -164,7 +190,7 @@ def _overridden(
     used: dict[str, None] = {}
     final: dict[str, None] = {}
     for person in base:
-        last = next((o for o in reversed(overrides) if o.replace == person), None)
+        last = _last_for(person, overrides)
         if last is None:
             final[person] = None
             continue
@@ -176,6 +202,10 @@ def _overridden(
             used[override.id or override.reason] = None
             final[override.with_] = None
     return tuple(final), tuple(used)
+
+
+def _last_for(person: str, overrides: list[Override]) -> Override | None:
+    return next((each for each in reversed(overrides) if each.replace == person), None)
 
 
 def _away(people: Mapping[str, Person], person: str, at: datetime) -> bool:

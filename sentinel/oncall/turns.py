@@ -9,17 +9,22 @@ order of people is the order in which anybody is really on call.
 
 import calendar
 from bisect import bisect_right
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from sentinel.localtime import resolve, wall
-from sentinel.oncall.rotation import Layer, TurnUnit, Window
+from sentinel.oncall.rotation import Layer, Turn, TurnUnit, Window
 
 _SPANS = {
     TurnUnit.hour: timedelta(hours=1),
     TurnUnit.day: timedelta(days=1),
     TurnUnit.week: timedelta(weeks=1),
 }
+
+
+_FIRST_YEAR = 1900
+"""Before it places kept the sun's time, and nobody's turn is that old."""
 
 
 def handoff_wall(layer: Layer, number: int) -> datetime:
@@ -112,34 +117,38 @@ def active_weekdays(layer: Layer) -> frozenset[int]:
 
 def _active_turn(layer: Layer, at: datetime) -> int:
     """The turn when only active days count; a day begins at the anchor's time of day."""
-    local = wall(at, layer.timezone).replace(tzinfo=None)
-    days = (local - layer.anchor) // timedelta(days=1)
+    day = turn_at(replace(layer, turn=Turn(1, TurnUnit.day)), at)
     active = active_weekdays(layer)
     first = layer.anchor.weekday()
-    weeks, rest = divmod(days + 1, 7)
+    weeks, rest = divmod(day + 1, 7)
     counted = weeks * len(active)
     counted += sum((first + offset) % 7 in active for offset in range(rest))
     return (counted - 1) // layer.turn.count
 
 
 def _skipped(layer: Layer, number: int) -> int:
-    """How many turns between handoff 0 and `number` were zero-length; negative before the anchor."""
-    low, high = sorted((layer.anchor, handoff_wall(layer, number)))
+    """How many turns between handoff 0 and `number` are zero-length; negative before the anchor.
+
+    Every handoff whose wall clock lies in a gap, its end included, happens at the gap's end:
+    of k such handoffs, the turns of all but the last are over as they begin.
+    """
+    low, high = sorted((0, number))
     step = layer.turn.count * _SPANS[TurnUnit.hour]
     skipped = 0
-    for year in range(low.year, high.year + 1):
+    for year in range(handoff_wall(layer, low).year, handoff_wall(layer, high).year + 1):
         for before, after in gaps(layer.timezone, year):
-            if low <= before and after <= high:
-                first = -(-(before - layer.anchor) // step)
-                last = (after - layer.anchor) // step
-                skipped += max(0, last - first)
+            first = max(low, -((layer.anchor - before) // step))
+            last = min(high, (after - layer.anchor) // step)
+            skipped += max(0, last - first)
     return skipped if number >= 0 else -skipped
 
 
 @lru_cache(maxsize=4096)
 def gaps(timezone: str, year: int) -> tuple[tuple[datetime, datetime], ...]:
     """The wall clocks that a year's clock changes skip: (first that does not exist, first that does)."""
-    found = []
+    found: list[tuple[datetime, datetime]] = []
+    if year < _FIRST_YEAR:
+        return ()
     start = datetime(year, 1, 1, tzinfo=UTC) - timedelta(days=1)
     for day in range(368):
         at = start + timedelta(days=day)

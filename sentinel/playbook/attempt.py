@@ -22,7 +22,7 @@ from sentinel.playbook.context import Context, digest, evaluate_outputs, render
 from sentinel.playbook.decision import Claimed, ClaimRefused, Decision, Found, Gate, StepResult
 from sentinel.playbook.draft import Draft
 from sentinel.playbook.needs import dependents, wait_of
-from sentinel.playbook.parts import settle, settled
+from sentinel.playbook.parts import ignored, refused, settle, settled
 from sentinel.playbook.playbook import Playbook, Step, WaitApproval
 from sentinel.playbook.state import (
     CONDITION_REASONS,
@@ -186,7 +186,7 @@ def outcome(
     state = run.step(name)
     holds = state.status is StepStatus.running and not state.ended and not run.ended
     if not holds or (state.attempt, state.epoch) != (attempt, epoch):
-        return draft.ignore(name, result.kind, "late")
+        return ignored(draft, name, result.kind, "late")
     result = replace(result, reason=_reason(result.reason))
     match result.kind:
         case "done":
@@ -212,7 +212,7 @@ def recover(
     ``not_running`` when that is not so."""
     draft = Draft(run, playbook, context)
     if run.ended or run.step(name).ended or run.step(name).status is not StepStatus.running:
-        return draft.decision(refused="not_running")
+        return refused(draft, "not_running")
     state = draft.run.step(name)
     known = found is not None and found.kind != "unknown"
     ending = draft.run.phase is RunStatus.cancelling

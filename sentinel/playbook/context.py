@@ -213,8 +213,17 @@ def effect_key(run: RunState, step: Step, name: str, bound: Mapping[str, Any]) -
 def joined(*parts: Any) -> str:
     """Values as one name: percent-encoded, so that no value can imitate two, parted by ``/``;
     a long one is cut and ends in a hash of the whole."""
-    texts = [part if isinstance(part, str) else canonical(part).decode() for part in parts]
-    name = "/".join(quote(text, safe="") for text in texts)
+    return shortened("/".join(encoded(part) for part in parts))
+
+
+def encoded(part: Any) -> str:
+    """One JSON-able value, percent-encoded: it holds no ``/``, ``!`` or ``~`` that it could pose with."""
+    text = part if isinstance(part, str) else canonical(part).decode()
+    return quote(text, safe="").replace("~", "%7E")
+
+
+def shortened(name: str) -> str:
+    """The name, or its beginning and a hash of the whole when it is longer than 160 characters."""
     if len(name) <= MAX_KEY_LENGTH:
         return name
     whole = hashlib.sha256(name.encode()).hexdigest()[:20]

@@ -13,7 +13,7 @@ from sentinel.playbook.playbook import OnFailure, Playbook, Step, WaitHealthy
 from sentinel.playbook.state import RunState, StepState, apply_one
 from sentinel.playbook.table import RunStatus, StepStatus
 from sentinel.timeline.facts import Fact, RunFact
-from sentinel.timeline.run_facts import RunTurned, StepFinished, StepIgnored
+from sentinel.timeline.run_facts import RunTurned, StepFinished
 from sentinel.words import Outcome
 
 MAX_TEXT = 2000
@@ -98,11 +98,6 @@ class Draft:
         )
         if conclusion == "failed" and step.on_failure is OnFailure.escalate:
             self.tell("step_failed")
-
-    def ignore(self, name: str, what: str, reason: str) -> Decision:
-        """Record that something came too late or is not allowed, and say why."""
-        self.add(StepIgnored(run=self.run.id, step=name, what=what, reason=reason))
-        return self.decision(refused=reason)
 
     def turn(self, to: RunStatus, *, reason: str, deadline_at: datetime, by: str = "") -> None:
         """Go on to another part of the run."""

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from sentinel.errors import ExpressionFailed
-from sentinel.playbook.context import joined, plain
+from sentinel.playbook.context import encoded, plain, shortened
 from sentinel.playbook.playbook import Limits, Playbook
 from sentinel.timeline.facts import Fact, GuardFact
 from sentinel.timeline.site_facts import (
@@ -90,10 +90,10 @@ def guard_key(playbook: Playbook, bound: Mapping[str, Any]) -> str:
     values: list[str] = []
     for part in playbook.limits.key:
         try:
-            values.append(joined(plain(part.evaluate(bound))))
+            values.append(encoded(plain(part.evaluate(bound))))
         except ExpressionFailed:
             values.append("!")
-    return f"guard/{joined(playbook.id)}/{joined(*values) if values else '-'}"
+    return f"guard/{playbook.id}/{shortened('/'.join(values)) if values else '-'}"
 
 
 def apply_guard(guard: GuardState, fact: GuardFact, at: datetime) -> GuardState:

@@ -16,7 +16,7 @@ from sentinel.playbook.playbook import OnFailure, Step
 from sentinel.playbook.state import UNDO, StepState
 from sentinel.playbook.table import RunStatus, StepStatus
 from sentinel.playbook.waits import begin_wait, look, wakes
-from sentinel.timeline.run_facts import RunConcluded, StepReady
+from sentinel.timeline.run_facts import RunConcluded, StepIgnored, StepReady
 
 GRACE = timedelta(seconds=30)
 """How long a running step may take to stop once its part of the run is over."""
@@ -28,6 +28,17 @@ def settled(draft: Draft) -> Decision:
     """The decision after everything else that follows at once."""
     settle(draft)
     return draft.decision(wake_at=_wake_at(draft))
+
+
+def refused(draft: Draft, reason: str) -> Decision:
+    """What was asked is not done; the run is as it was."""
+    return draft.decision(refused=reason, wake_at=_wake_at(draft))
+
+
+def ignored(draft: Draft, name: str, what: str, reason: str) -> Decision:
+    """The same, recorded: it came too late, or the table does not allow it."""
+    draft.add(StepIgnored(run=draft.run.id, step=name, what=what, reason=reason))
+    return refused(draft, reason)
 
 
 def settle(draft: Draft) -> None:

@@ -25,7 +25,17 @@ from datetime import datetime, timedelta
 from sentinel.playbook.context import Context
 from sentinel.playbook.decision import Decision
 from sentinel.playbook.draft import Draft, open_steps, so_far
-from sentinel.playbook.parts import GRACE, all_ended, conclude, end_now, settle, settled, undoable
+from sentinel.playbook.parts import (
+    GRACE,
+    all_ended,
+    conclude,
+    end_now,
+    ignored,
+    refused,
+    settle,
+    settled,
+    undoable,
+)
 from sentinel.playbook.playbook import Playbook, WaitHealthy
 from sentinel.playbook.state import RunState
 from sentinel.playbook.table import RunStatus, StepStatus
@@ -105,9 +115,9 @@ def answer(
     """
     draft = Draft(run, playbook, context)
     settle(draft)
-    refused = take_answer(draft, name, by=by, answer=answer, item=item, inputs_digest=inputs_digest)
-    if refused:
-        return draft.ignore(name, answer, refused)
+    why = take_answer(draft, name, by=by, answer=answer, item=item, inputs_digest=inputs_digest)
+    if why:
+        return ignored(draft, name, answer, why)
     return settled(draft)
 
 
@@ -129,13 +139,13 @@ def cancel(
     """
     draft = Draft(run, playbook, context)
     if run.ended:
-        return draft.decision(refused="ended")
+        return refused(draft, "ended")
     if run.phase is RunStatus.queued:
         draft.add(RunConcluded(run.id, str(RunStatus.cancelled), reason))
         return draft.decision()
     if run.phase is not RunStatus.running:
         if not force:
-            return draft.decision(refused="already_ending")
+            return refused(draft, "already_ending")
         _force(draft)
         return draft.decision()
     if reason == "resolved":

@@ -171,10 +171,14 @@ class Feed:
         return concluded(self, world.now, seen, reading, remembered)
 
     def settings(self) -> str:
-        """What this document asks for, as a digest: what another one learnt is not remembered."""
-        asked = (self.url, self.path, self.query, self.profile, self.format, self.delimiter)
-        ruled = (self.item, self.id, self.required, self.currencies, self.group)
-        return sha256(repr((asked, ruled)).encode()).hexdigest()[:16]
+        """How rows are read and judged, as a digest: what was learnt otherwise is not remembered."""
+        written = (self.profile, self.format, self.delimiter, self.item)
+        ruled = (self.id, self.required, self.currencies, self.group)
+        return sha256(repr((written, ruled)).encode()).hexdigest()[:16]
+
+    def place(self) -> str:
+        """Where it comes from, as a digest: a server's *not modified* speaks of one address."""
+        return sha256(repr((self.url, self.path, self.query)).encode()).hexdigest()[:16]
 
     def rules(self) -> Profile:
         """What each row is held against."""
@@ -227,11 +231,11 @@ def _request(feed: Feed, secrets: Secrets, now: datetime, remembered: Remembered
     """The request on the wire. Raises SecretMissing."""
     url = secrets.reveal(Secret(feed.url)) if "{" in feed.url else feed.url
     headers = dict(feed.headers)
-    fresh = remembered.full_at is not None and now - remembered.full_at < FULL_EVERY
-    if feed.conditional and fresh and remembered.etag:
-        headers["If-None-Match"] = remembered.etag
-    if feed.conditional and fresh and remembered.last_modified:
-        headers["If-Modified-Since"] = remembered.last_modified
+    if feed.conditional and _is_fresh(remembered, feed.place(), now):
+        if remembered.etag:
+            headers["If-None-Match"] = remembered.etag
+        if remembered.last_modified:
+            headers["If-Modified-Since"] = remembered.last_modified
     headers |= {name: secrets.reveal(value) for name, value in feed.secret_headers.items()}
     if feed.basic is not None:
         pair = f"{feed.basic.user}:{secrets.reveal(feed.basic.password)}"
@@ -246,6 +250,11 @@ def _request(feed: Feed, secrets: Secrets, now: datetime, remembered: Remembered
         body_limit=feed.max_bytes,
         private=frozenset(name.lower() for name in feed.secret_headers),
     )
+
+
+def _is_fresh(remembered: Remembered, place: str, now: datetime) -> bool:
+    full_at = remembered.full_at
+    return remembered.place == place and full_at is not None and now - full_at < FULL_EVERY
 
 
 def _extended(url: str, path: tuple[str, ...], query: Mapping[str, str]) -> str:
@@ -308,6 +317,7 @@ def concluded(
         values=counted,
         etag=exchange.header("etag") if exchange else "",
         last_modified=exchange.header("last-modified") if exchange else "",
+        place=feed.place(),
         now=now,
     )
     failed = Outcome.unknown if seen.ours else Outcome.failed

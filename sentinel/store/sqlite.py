@@ -136,6 +136,7 @@ class SqliteJournal:
         self._committer = Committer(open_writer)
         self._writer: CommitThread | None = None
         self._readers: Readers | None = None
+        self._looking = 0
         if path != MEMORY:
             self._writer = CommitThread(self._committer, name="sentinel-writer")
             self._readers = Readers(open_reader, threads=READERS, name="sentinel-reader")
@@ -179,8 +180,8 @@ class SqliteJournal:
 
     @property
     def busy(self) -> bool:
-        """Whether a transaction is under way; read on the event loop only."""
-        return self._writer is not None and self._writer.busy
+        """Whether a transaction or a look is under way; read on the event loop only."""
+        return self._looking > 0 or (self._writer is not None and self._writer.busy)
 
     async def transact(
         self, streams: Sequence[str], decide: Callable[[View], tuple[Change, T]], *, now: datetime
@@ -199,7 +200,11 @@ class SqliteJournal:
     async def inspect(self, look: Callable[[Sql], T]) -> T:
         """Run reading statements on one consistent state; for the store's own upkeep."""
         if self._readers is not None:
-            return await self._readers.look(look)
+            self._looking += 1
+            try:
+                return await self._readers.look(look)
+            finally:
+                self._looking -= 1
         seen: T = self._committer.look(look)
         return seen
 

@@ -14,6 +14,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 from xml.parsers import expat
 
@@ -65,6 +66,7 @@ class Reader(Protocol):
     def end(self) -> list[Row]: ...
 
 
+@lru_cache(maxsize=4096)  # every row has the same names
 def name_of(text: str) -> str:
     """``g:Image Link`` and ``image_link`` are the same name."""
     return "_".join(text.strip().lower().removeprefix("g:").replace("-", "_").split())
@@ -130,23 +132,20 @@ class XmlReader:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise Unreadable("too_deep", f"elements are nested deeper than {MAX_DEPTH}")
+        depth = self._depth
+        if self._fields is not None and depth > self._item_depth + 1:
+            return
         local = name.rpartition(" ")[2]
-        if self._fields is None:
-            if local in self._items:
-                self._fields = {}
-                self._item_depth = self._depth
-                self._line = self._parser.CurrentLineNumber
-                self._problem = ""
-            self._begin(local)
-        elif self._depth == self._item_depth + 1:
-            self._begin(local)
-            if local == "link" and "href" in attributes:
-                self._text.append(attributes["href"])
-
-    def _begin(self, local: str) -> None:
+        if self._fields is None and local in self._items:
+            self._fields = {}
+            self._item_depth = depth
+            self._line = self._parser.CurrentLineNumber
+            self._problem = ""
         self._name = local
         self._text.clear()
         self._size = 0
+        if local == "link" and "href" in attributes:
+            self._text.append(attributes["href"])
 
     def _characters(self, text: str) -> None:
         if not self._name:
@@ -187,20 +186,27 @@ class _Lines:
 
     def __init__(self) -> None:
         self._decoder: Any = None
-        self._rest = ""
+        self._rest: list[str] = []
+        self._size = 0
 
     def take(self, piece: bytes) -> list[str]:
         if self._decoder is None:
             self._decoder = codecs.getincrementaldecoder(_encoding(piece))("replace")
-        text: str = self._rest + self._decoder.decode(piece)
-        lines = text.split("\n")
-        self._rest = lines.pop()
-        if len(self._rest) > MAX_ROW:
+        text: str = self._decoder.decode(piece)
+        self._size += len(text)
+        if "\n" in text:
+            lines = "".join([*self._rest, text]).split("\n")
+            self._rest = [lines.pop()]
+            self._size = len(self._rest[0])
+            return lines
+        self._rest.append(text)
+        if self._size > MAX_ROW:
             raise Unreadable("malformed", f"a line longer than {MAX_ROW} characters")
-        return lines
+        return []
 
     def end(self) -> str:
-        rest, self._rest = self._rest, ""
+        rest = "".join(self._rest)
+        self._rest = []
         return rest + (self._decoder.decode(b"", True) if self._decoder is not None else "")
 
 

@@ -5,7 +5,6 @@ Alerts are put into the inbox as sources do; pages go to a notifier that answers
 
 import asyncio
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,6 +96,7 @@ class Kernel:
     notifier: Scripted
     present: Present
     loops: list[asyncio.Task[None]] = field(default_factory=list)
+    folder: Path = Path()
     _rows: Any = field(default_factory=itertools.count)
 
     async def start(self) -> None:
@@ -168,13 +168,15 @@ def kernel(
     *,
     path: str | Path = ":memory:",
     start: datetime = START,
-    ids: Callable[[], Any] | None = None,
+    new_id: str = "",
 ) -> Kernel:
     journal = SqliteJournal.open(path)
     clock = ManualClock(start, busy=lambda: journal.busy)
     present = Present(found)
     decisions = Decisions(journal, clock, present, Folds())
-    new_id = (f"{number:08d}" for number in itertools.count(1))
+    ids = (
+        f"{new_id or 'i'}{number}" if new_id else f"{number:08d}" for number in itertools.count(1)
+    )
     notifier = Scripted()
     posting = Posting(present, notifier, clock, b"k" * 32)
 
@@ -191,5 +193,5 @@ def kernel(
     )
     performer = Performer(decisions, "node", posting, acting)
     return Kernel(
-        journal, clock, decisions, Responder(decisions, new_id), performer, notifier, present
+        journal, clock, decisions, Responder(decisions, ids), performer, notifier, present
     )

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """The watcher: when it checks, what it commits, and what it does on a bad day."""
 
 import asyncio

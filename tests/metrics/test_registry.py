@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """The page of a scrape: both formats, packed or not, and what we count of ourselves."""
 
 import gzip

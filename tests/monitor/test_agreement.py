@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """Locations agree, and a location that sees nothing accuses nobody else."""
 
 from dataclasses import replace

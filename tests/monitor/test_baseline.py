@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """What is normal, learnt from good checks; and whether content came in time."""
 
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """What a check comes to: expectations over what was seen."""
 
 from datetime import UTC, datetime, timedelta

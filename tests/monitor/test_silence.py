@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """Who mutes, and when no longer."""
 
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """Attempts: claims, outcomes, retries, and what becomes of an attempt nobody can vouch for."""
 
 from datetime import timedelta

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """Scripts of whole runs: what is given, when something happens, then."""
 
 from datetime import timedelta
@@ -364,3 +363,13 @@ def test_inputs_that_cannot_be_rendered_are_a_failure_before_anything_is_touched
 def test_a_parallel_failure_in_the_same_instant_lets_nothing_begin() -> None:
     play = Play(playbook(step("a", when="incident.gone", needs=()), step("b", needs=())))
     assert {"a": "failed", "b": "omitted"} == play.conclusions()
+
+
+def test_a_running_step_of_finally_has_the_same_grace_at_the_end_of_its_budget() -> None:
+    play = Play(playbook(step("a"), lastly=(step("tell"),)))
+    play.do("a")
+    play.claimed("tell")
+    play.later(minutes=5)
+    assert ("finalizing", "running") == (play.run.status, play.statuses()["tell"])
+    play.later(seconds=30)
+    assert ("failed", "finally_failed") == (play.run.status, play.run.reason)

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """Waits: timers, health, and people."""
 
 from datetime import timedelta
