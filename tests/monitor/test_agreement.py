@@ -1,4 +1,3 @@
-
 """Locations agree, and a location that sees nothing accuses nobody else."""
 
 from dataclasses import replace
