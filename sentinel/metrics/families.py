@@ -212,7 +212,11 @@ class ProbeFamilies:
 
     def declare(self, probe: Probe, location: str) -> None:
         """Begin to show a probe, or show it with changed labels. Its check lines come with
-        its next check; until then it has its timeout, its labels, and outcome unknown."""
+        its next check; until then it has its timeout, its labels, and outcome unknown. One that
+        would look the same goes on as it is."""
+        before = self._shown.get((probe.id, location))
+        if before is not None and _looks(before.probe) == _looks(probe):
+            return
         shown = _Shown(probe, location)
         for name, family in shown.families.items():
             self._help.setdefault(name, family.help)
@@ -262,6 +266,12 @@ class ProbeFamilies:
         """The same lines for prometheus-client: OpenMetrics, odd clients, and the test that
         compares both ways of printing. Slow: about a second for 120,000 lines."""
         return text_string_to_metric_families("".join(self.pieces()))
+
+
+def _looks(probe: Probe) -> tuple[Any, ...]:
+    """All that the lines of a probe depend on."""
+    where = (probe.kind, probe.client, probe.service, probe.vendor, probe.timeout_s)
+    return (*where, tuple(sorted(probe.labels.items())), type(probe.prober))
 
 
 def _standing(shown: _Shown, outcome: Outcome, *, firing: bool) -> Mapping[str, str]:

@@ -144,6 +144,13 @@ def test_a_probe_declared_again_shows_its_new_labels_only():
     assert 'client="acme"' not in page(families)
 
 
+def test_a_probe_declared_again_as_it_was_keeps_its_lines():
+    families = shown()
+    before = page(families)
+    families.declare(a_probe(**SHOP, every_s=Seconds(5.0)), "local")
+    assert before == page(families)
+
+
 class Plugin(Door):
     METRICS = (MetricFamily("probe_stock_items", "Items in stock, by warehouse", ("warehouse",)),)
 
