@@ -3,7 +3,7 @@
 import base64
 import json as jsonlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ActionWorld, Done, Failed, Outcomes, Unsure, key
+from sentinel.playbook.decision import Found
 from sentinel.playbook.playbook import Reference
 from sentinel.transport.page import header_map, json_value, text_of
 from sentinel.transport.reasons import Reason
@@ -44,6 +45,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,200}\Z")
 
 
 _Shape = TypeVar("_Shape")
+LookUp = Callable[[Mapping[str, Any], ActionWorld], Awaitable[Found]]
 
 
 class _ByMethod:
@@ -158,24 +160,30 @@ class Http:
             return _answered(exchange, rendered.expect_status, world.now, evidence, writes=writes)
         return _unanswered(exchange, evidence, writes=writes)
 
-    async def look_up(self, inputs: Mapping[str, Any], world: ActionWorld) -> Outcomes:
-        """Whether an earlier attempt took effect; unsure without `effect`."""
+    @property
+    def look_up(self) -> "LookUp":
+        """How to see whether an earlier attempt took effect. There only with `effect`: an action
+        that cannot look is not asked, and the step is repeated or a person decides."""
+        if self.effect is None:
+            raise AttributeError("this request does not say how to see its effect")
+        return self._look_up
+
+    async def _look_up(self, inputs: Mapping[str, Any], world: ActionWorld) -> Found:
         rendered = replace(self, **inputs)
-        effect = _shaped(Effect, rendered.effect)
-        if effect is None:
-            return Unsure("no_look_up", "the step does not say how to see its effect")
+        effect = _shaped(Effect, rendered.effect) or Effect("")
         asking = replace(rendered, url=effect.url, method="GET", path=(), query={})
         asking = replace(asking, json=None, form={}, body="")
-        exchange = await world.transport.fetch(_request(asking, world), world.deadline)
-        values = _values(exchange)
+        request = _request(asking, world)
+        exchange = await world.transport.fetch(request, world.deadline)
+        evidence = await world.store_evidence("look-up", _shown(request, exchange))
+        said = f"seen afterwards: {phrase(exchange.status) if exchange.status else exchange.text}"
         match exchange.status:
             case effect.done:
-                return Done(values, f"seen afterwards: {phrase(exchange.status)}")
+                return Found("done", _values(exchange), said, evidence)
             case effect.absent:
-                return Failed("not_done", f"seen afterwards: {phrase(exchange.status)}")
+                return Found("not_done", text=said, evidence=evidence)
             case _:
-                said = exchange.text or phrase(exchange.status)
-                return Unsure("look_up_failed", f"its effect could not be seen: {said}")
+                return Found("unknown", text=said, evidence=evidence)
 
 
 def _request(http: Http, world: ActionWorld) -> Request:
