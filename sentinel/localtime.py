@@ -29,6 +29,7 @@ HORIZON = timedelta(days=4 * 366)
 """No cron expression with five fields that ever fires is silent for longer."""
 
 _FIELDS = ("minute", "hour", "day", "month", "weekday")
+_ANY_DAY = datetime(2026, 1, 1)
 _LIMITS = (59, 23, 31, 12, 7)
 _LONGEST_REPEAT = timedelta(hours=3)
 """Clocks have not been set back by more since the zones have rules."""
@@ -48,6 +49,15 @@ def zone(timezone: str) -> ZoneInfo:
 
 def check_cron(cron: str) -> None:
     """Raises ValueError, saying what is wrong, for what is not five fields that fire some day."""
+    _refuse_malformed(cron)
+    try:
+        croniter(cron, _ANY_DAY).get_next(datetime)
+    except CroniterBadDateError as never:
+        raise ValueError(f"`{cron}` never fires: there is no such day") from never
+
+
+@lru_cache(maxsize=4096)
+def _refuse_malformed(cron: str) -> None:
     if len(cron) > MAX_CRON:
         raise ValueError(f"a cron expression has at most {MAX_CRON} characters")
     fields = cron.split()
@@ -56,9 +66,7 @@ def check_cron(cron: str) -> None:
     for name, field, limit in zip(_FIELDS, fields, _LIMITS, strict=True):
         _refuse_traps(name, field, limit)
     try:
-        croniter(cron, datetime(2026, 1, 1)).get_next(datetime)
-    except CroniterBadDateError as never:
-        raise ValueError(f"`{cron}` never fires: there is no such day") from never
+        croniter(cron, _ANY_DAY)
     except (CroniterError, ValueError, KeyError) as wrong:
         raise ValueError(f"`{cron}` is no cron expression: {wrong}") from wrong
 
@@ -117,9 +125,9 @@ def _gap_end(wall: datetime, there: ZoneInfo) -> datetime:
 def cron_after(cron: str, timezone: str, after: datetime) -> datetime | None:
     """The first firing strictly after `after` (aware UTC), as aware UTC; None: none in four years.
 
-    Raises ValueError for what `check_cron` refuses.
+    Raises ValueError for what is no cron expression, and for an unknown zone.
     """
-    _checked(cron)
+    _refuse_malformed(cron)
     there = zone(timezone)
     start = _shows(after, there)
     repeats = _of_intervals(cron) and _changes(after, after + _LONGEST_REPEAT, there)
@@ -140,9 +148,9 @@ def cron_after(cron: str, timezone: str, after: datetime) -> datetime | None:
 def cron_before(cron: str, timezone: str, at: datetime) -> datetime | None:
     """The last firing at or before `at` (aware UTC), as aware UTC; None: none in four years.
 
-    Raises ValueError for what `check_cron` refuses.
+    Raises ValueError for what is no cron expression, and for an unknown zone.
     """
-    _checked(cron)
+    _refuse_malformed(cron)
     there = zone(timezone)
     start = _shows(at, there) + _MICROSECOND
     repeats = _changes(at - _LONGEST_REPEAT, at, there)
@@ -186,8 +194,3 @@ def _firings(cron: str, start: datetime, *, forward: bool) -> Iterator[datetime]
             yield steps.get_next(datetime) if forward else steps.get_prev(datetime)
         except CroniterError:
             return
-
-
-@lru_cache(maxsize=4096)
-def _checked(cron: str) -> None:
-    check_cron(cron)

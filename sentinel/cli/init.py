@@ -27,7 +27,7 @@ _PROBES = """\
 probes:
   shop-home:
     every: 30s
-    http: {{at: shop, path: [""]}}                # the address above; `sentinel kinds` lists what else can be watched
+    http: {{at: shop, path: [""]}}                # the address above; see `sentinel kinds`
     expect:                                     # conditions in CEL, each in single quotes
       - 'status == 200'
       - {{that: 'timing.total_s < 2.0', else: warn, reason: slow}}

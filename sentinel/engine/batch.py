@@ -3,18 +3,26 @@
 While the journal refuses, everything stays here within bounds: of results the newest, of states
 and verdicts one a probe (the newest says all), of evidence the newest. Nothing that the rest of
 Sentinel decides on is lost by that; only old samples are.
+
+A state in which only counts changed, of a probe that saw nothing but good of late, is not urgent:
+where there are many such in a commit they are written at most once a minute each. After a crash
+such a probe is as well as it was; that its last minute was good is in its results.
 """
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from sentinel.engine.runner import Runner
 from sentinel.monitor.probe import CheckResult
+from sentinel.monitor.verdict import microseconds
 from sentinel.store.journal import Change, InboxRow, ProbeState
 
 MOST_RESULTS = 20_000
 MOST_EVIDENCE_BYTES = 16_000_000
+FEW_STEADY = 200
+STEADY_APART = timedelta(minutes=1)
 
 
 class Batch:
@@ -25,30 +33,38 @@ class Batch:
         self._on_dropped = on_dropped
         self._results: deque[CheckResult] = deque()
         self._dirty: dict[str, Runner] = {}
+        self._steady: dict[str, Runner] = {}
         self._rows: dict[str, ProbeState] = {}
         self._inbox: dict[str, InboxRow] = {}
         self._evidence: dict[str, bytes] = {}
 
-    def __len__(self) -> int:
-        return len(self._results) + len(self._dirty) + len(self._rows) + len(self._inbox)
+    def __bool__(self) -> bool:
+        """Whether there is anything worth a commit."""
+        return bool(self._results or self._dirty or self._rows or self._inbox)
 
     @property
     def results(self) -> int:
         """How many results wait."""
         return len(self._results)
 
-    def add(self, runner: Runner, result: CheckResult) -> None:
+    def add(self, runner: Runner, result: CheckResult, *, steady: bool) -> None:
         """A result, and with it the runner's state as it is when the commit begins."""
         self._results.append(result)
-        self._dirty[runner.probe.id] = runner
+        (self._steady if steady else self._dirty)[runner.probe.id] = runner
 
     def touch(self, runner: Runner) -> None:
         """The runner's state alone: a ping came."""
         self._dirty[runner.probe.id] = runner
 
+    def hurry(self) -> None:
+        """Steady states wait no longer: this is the last commit."""
+        self._dirty = {**self._steady, **self._dirty}
+        self._steady = {}
+
     def drop(self, row: ProbeState) -> None:
         """The row's probe is gone: this row is its last."""
         self._dirty.pop(row.probe, None)
+        self._steady.pop(row.probe, None)
         self._rows[row.probe] = row
 
     def tell(self, about: str, row: InboxRow) -> None:
@@ -59,13 +75,26 @@ class Batch:
         """Evidence for the next commit."""
         self._evidence[digest] = content
 
-    def take(self) -> "Taken":
-        """All that waits, as one change; the batch is empty then."""
-        states = {probe: runner.row(self._location) for probe, runner in self._dirty.items()}
-        taken = Taken(tuple(self._results), {**self._rows, **states}, self._inbox, self._evidence)
+    def take(self, now: datetime) -> "Taken":
+        """All that waits, as one change; only steady states may wait on."""
+        due = self._dirty
+        for id in self._steady_due(now):
+            due[id] = self._steady.pop(id)
+        rows = dict(self._rows)
+        for id, runner in due.items():
+            rows[id] = runner.row(self._location)
+            runner.stored_at = now
+        taken = Taken(tuple(self._results), rows, self._inbox, self._evidence)
         self._results = deque()
         self._dirty, self._rows, self._inbox, self._evidence = {}, {}, {}, {}
         return taken
+
+    def _steady_due(self, now: datetime) -> list[str]:
+        steady = self._steady
+        if len(steady) <= FEW_STEADY:
+            return list(steady)
+        before = now - STEADY_APART
+        return [id for id, runner in steady.items() if runner.stored_at <= before]
 
     def give_back(self, taken: "Taken") -> None:
         """The journal refused: it waits again, unless something newer took its place."""
@@ -109,6 +138,27 @@ class Taken:
     def decide(self, view: Any) -> tuple[Change, None]:
         """For ``Journal.transact``: nothing of what is stored changes what is written."""
         return self.change(), None
+
+
+def verdict_row(result: CheckResult, now: datetime) -> InboxRow:
+    """Tells the responder that this result changed the verdict."""
+    slot_us = microseconds(result.due_at)
+    return InboxRow(
+        id=f"verdict/{result.probe}/{result.location}/{slot_us}",
+        kind="verdict",
+        body={"probe": result.probe, "location": result.location, "slot_us": slot_us},
+        received_at=now,
+    )
+
+
+def removed_row(probe: str, location: str, now: datetime) -> InboxRow:
+    """Tells the responder that this probe is no longer watched at this location."""
+    return InboxRow(
+        id=f"verdict/{probe}/{location}/removed/{microseconds(now)}",
+        kind="verdict",
+        body={"probe": probe, "location": location, "removed": True},
+        received_at=now,
+    )
 
 
 def _newest(evidence: dict[str, bytes]) -> dict[str, bytes]:

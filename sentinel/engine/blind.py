@@ -61,6 +61,7 @@ def contacts_of(overlay: Overlay, policy: Policy, now: datetime) -> list[Contact
             urgency=Urgency.high,
             paged=frozenset(),
             overrides={name: overlay.overrides(name) for name in policy.rotations},
+            escalations=policy.escalations,
         )
         people |= dict.fromkeys(found.people)
     rows = overlay.view.incidents(status=[status.value for status in OPEN], limit=1000)

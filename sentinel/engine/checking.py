@@ -5,10 +5,12 @@ the failure's own, written to the log. A prober that outlives its time is given 
 watcher (`given_up`): whatever the reason, the answer did not come within the declared timeout.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from sentinel.clock import Clock
@@ -79,6 +81,24 @@ class Checker:
         attempts.append(Attempt(world.now, observation.duration_s, result.reason))
         return observation, replace(result, attempts=tuple(attempts))
 
+    async def in_time(
+        self,
+        probe: Probe,
+        check: "asyncio.Task[tuple[Observation, CheckResult]]",
+        *,
+        due_at: datetime,
+    ) -> tuple[Observation, CheckResult]:
+        """What a check under way comes to, or what it comes to that its prober does not end."""
+        until = due_at + timedelta(seconds=probe.timeout_s + GRACE_S)
+        sleeper = asyncio.create_task(self._clock.sleep_until(until))
+        try:
+            await asyncio.wait({check, sleeper}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
+        if check.done():
+            return check.result()
+        return self.given_up(probe, due_at=due_at, started_at=due_at)
+
     def given_up(
         self, probe: Probe, *, due_at: datetime, started_at: datetime
     ) -> tuple[Observation, CheckResult]:
@@ -118,5 +138,11 @@ def _worth_trying(probe: Probe, result: CheckResult) -> bool:
 
 
 def needed_roots(probe: Probe) -> frozenset[str]:
-    """The roots that a probe's expectations name: nothing else need be computed."""
-    return frozenset().union(*(expectation.that.roots for expectation in probe.expect))
+    """The roots that a probe's expectations name: nothing else need be computed. Probes that name
+    the same share one set."""
+    return _shared(frozenset().union(*(each.that.roots for each in probe.expect)))
+
+
+@lru_cache(maxsize=1024)
+def _shared(roots: frozenset[str]) -> frozenset[str]:
+    return roots

@@ -47,9 +47,9 @@ class Committer:
         self._committing: asyncio.Task[None] | None = None
         metrics.results_held.set_function(lambda: self._batch.results)
 
-    def add(self, runner: Runner, result: CheckResult) -> None:
-        """A result and the state it led to."""
-        self._batch.add(runner, result)
+    def add(self, runner: Runner, result: CheckResult, *, steady: bool) -> None:
+        """A result and the state it led to; `steady` when only counts changed in that."""
+        self._batch.add(runner, result, steady=steady)
         self._arm()
 
     def touch(self, runner: Runner) -> None:
@@ -85,6 +85,7 @@ class Committer:
             self._timer.cancel()
         if self._committing is not None:
             await asyncio.wait([self._committing])
+        self._batch.hurry()
         if self._batch:
             await self._commit()
 
@@ -119,7 +120,7 @@ class Committer:
 
     async def _commit(self) -> bool:
         """Commit what waits; False: the journal refused, and it waits on."""
-        taken = self._batch.take()
+        taken = self._batch.take(self._clock.now())
         self._urgent = False
         began = self._clock.monotonic()
         try:

@@ -19,7 +19,7 @@ from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.folds import Overlay
 from sentinel.engine.posting import Posting
 from sentinel.errors import Failure, LeaseLost
-from sentinel.incident import runs, sending
+from sentinel.incident import runs, sending, steps
 from sentinel.incident.plan import Course, streams_for
 from sentinel.incident.state import IncidentState
 from sentinel.store.journal import Work, WorkKind
@@ -29,7 +29,8 @@ AT_ONCE = 64
 """Deliveries and steps under way at the same time, each kind."""
 DELIVERY_LEASE = timedelta(seconds=30)
 """Longer than a send may take with its process replaced: see `Posting`."""
-LONGEST_SLEEP = timedelta(seconds=1)
+LONGEST_SLEEP = timedelta(seconds=10)
+AFTER_FAILURE = timedelta(seconds=1)
 KINDS = (WorkKind.delivery, WorkKind.step)
 
 log = logging.getLogger("sentinel.performer")
@@ -71,7 +72,7 @@ class Performer:
                     log.warning(
                         "claiming failed", extra={"reason": failure.reason, "error": str(failure)}
                     )
-                    await self._pause(LONGEST_SLEEP)
+                    await self._pause(AFTER_FAILURE)
         finally:
             for act in self._under_way.values():
                 act.cancel()
@@ -198,13 +199,13 @@ class Performer:
     # ── steps ──
 
     async def _step(self, row: Work) -> None:
-        def claim(deciding: Deciding) -> tuple[runs.StepClaim, Work] | None:
+        def claim(deciding: Deciding) -> tuple[steps.StepClaim, Work] | None:
             current = _takeable(deciding, row.key)
             if current is None:
                 return None
             course = deciding.course(current.incidents[0])
             epoch = current.epoch + 1
-            claimed = runs.claim_step(course, current.body, node=self.node, epoch=epoch)
+            claimed = steps.claim_step(course, current.body, node=self.node, epoch=epoch)
             deciding.settle()
             if claimed is None:
                 return None
@@ -230,7 +231,7 @@ class Performer:
                 course.happened(inc.NoteAdded(f"run/{claimed.run}"), note=note)
             for digest, name, size in acted.kept:
                 course.happened(inc.EvidenceKept(digest, name, size, f"run/{claimed.run}"))
-            runs.step_came_to(course, claimed, acted.result)
+            steps.step_came_to(course, claimed, acted.result)
             deciding.settle()
 
         await self.decisions.planned(lambda overlay: self._streams(overlay, row), conclude)

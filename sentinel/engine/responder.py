@@ -2,7 +2,7 @@
 
 Commands are decided at once, by their own transaction, before anything that waits (rule 14).
 Everything else is rows: the inbox in order, then due wake-ups. The loop sleeps until the
-next row is due or a commit wakes it, at most a second.
+next row is due or a commit wakes it, at most ten seconds.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ from sentinel.incident.state import OPEN, IncidentState, Status
 from sentinel.store.journal import Work, WorkKind
 from sentinel.timeline import incident_facts as inc
 
-LONGEST_SLEEP = timedelta(seconds=1)
+LONGEST_SLEEP = timedelta(seconds=10)
+AFTER_FAILURE = timedelta(seconds=1)
 DUE_AT_ONCE = 200
 """Due rows looked at in one turn of the loop."""
 
@@ -63,7 +64,7 @@ class Responder:
                     "a decision failed", extra={"reason": failure.reason, "error": str(failure)}
                 )
                 self._on_failure(failure)
-                await self._pause(LONGEST_SLEEP)
+                await self._pause(AFTER_FAILURE)
 
     async def turn(self) -> int:
         """Decide everything that waits now; how many rows were taken."""
@@ -94,7 +95,7 @@ class Responder:
                 log.error("a row of an unexpected kind was due", extra={"key": row.key})
 
     async def _rest(self) -> None:
-        """Until the next row is due, a commit wakes us, or a second has passed."""
+        """Until the next row is due, a commit wakes us, or ten seconds have passed."""
         kinds = (WorkKind.wake, WorkKind.agree, WorkKind.audit)
         due = await self.decisions.look(lambda overlay: overlay.view.next_due(kinds))
         longest = self.decisions.clock.now() + LONGEST_SLEEP

@@ -1,6 +1,7 @@
 """One probe on this node: what the watcher remembers of it between two checks."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,8 @@ from sentinel.monitor.verdict import EPOCH, VerdictState, known_at
 from sentinel.store.journal import ProbeState
 from sentinel.words import Outcome
 
+log = logging.getLogger(__name__)
+
 MOST_KEPT_BYTES = 64 * 1024
 _LATER = timedelta(microseconds=1)
 
@@ -23,12 +26,12 @@ class Runner:
     `due_at` is when its next check is due: an entry of the schedule with another instant is
     stale. `give_up_at` is on the monotonic clock. `checked_at` and `unreachable` are what
     blindness is judged by. `row_at` orders its stored rows: later than the last one always,
-    also when only a ping came.
+    also when only a ping came. `stored_at` is when the last one was handed to the journal.
     """
 
     __slots__ = (
         "checked_at", "due_at", "give_up_at", "host", "kept", "kept_at", "needed", "pings", "probe",
-        "row_at", "started_at", "state", "task", "unreachable", "waiting",
+        "row_at", "stalled", "started_at", "state", "stored_at", "task", "unreachable", "waiting",
     )  # fmt: skip
 
     def __init__(self, probe: Probe) -> None:
@@ -37,11 +40,13 @@ class Runner:
         self.kept_at: datetime | None = None
         self.pings: tuple[Pings, ...] = ()
         self.row_at = EPOCH
+        self.stored_at = EPOCH
         self.due_at: datetime | None = None
         self.started_at = EPOCH
         self.give_up_at = 0.0
         self.task: asyncio.Task[Any] | None = None
         self.waiting = False
+        self.stalled = False
         self.checked_at: datetime | None = None
         self.unreachable = False
         self.adopt(probe)
@@ -55,25 +60,31 @@ class Runner:
         self.needed = needed_roots(probe)
 
     def restore(self, row: ProbeState) -> None:
-        """Go on from what was stored. Raises ValueError or KeyError for what this code never wrote."""
-        self.state = VerdictState.from_json(row.state)
-        self.pings = pings_from_json(row.state.get("pings", ()))
+        """Go on from what was stored. What this code cannot read is logged, and begun anew: one
+        spoilt row must not keep a node from watching."""
+        self.row_at = row.slot_at
+        try:
+            self.state = VerdictState.from_json(row.state)
+            self.pings = pings_from_json(row.state.get("pings", ()))
+        except (ValueError, KeyError, TypeError):
+            log.exception("a stored state is unreadable", extra={"probe": row.probe})
         if row.state.get("kind") == self.probe.kind:
             self.kept = row.kept
             self.kept_at = row.kept_at
-        self.row_at = row.slot_at
 
     def memory(self) -> Memory:
         """What its next check may look back at."""
         return Memory(self.kept, self.kept_at, self.pings)
 
     def learn(self, observation: Observation, result: CheckResult) -> bool:
-        """Keep what a good check wants kept; False when that was too much to keep."""
-        if result.outcome is not Outcome.ok or observation.keep is None:
-            return True
-        if len(observation.keep) > MOST_KEPT_BYTES:
+        """Keep what a good check wants kept, up to 64 KiB; whether it did."""
+        keep = observation.keep
+        if result.outcome is not Outcome.ok or keep is None:
             return False
-        self.kept = observation.keep
+        if len(keep) > MOST_KEPT_BYTES:
+            log.warning("a check wants too much kept", extra={"probe": self.probe.id})
+            return False
+        self.kept = keep
         self.kept_at = known_at(result)
         return True
 

@@ -134,6 +134,7 @@ def _resolve(course: Course, level: Level) -> Resolved:
         urgency=course.state.urgency,
         paged=frozenset(course.state.paging.paged),
         overrides=situation.overrides,
+        escalations=policy.escalations,
     )
 
 

@@ -21,6 +21,7 @@ from sentinel.library.crosscheck import cross_check
 from sentinel.library.declared import Declared, canonical
 from sentinel.library.directory import Client, Location, Team, User, Vendor
 from sentinel.library.document import Level, Problem
+from sentinel.library.fields import NOWHERE
 from sentinel.library.people import read_person
 from sentinel.library.playbooks import read_playbook
 from sentinel.library.probes import read_probe
@@ -28,7 +29,7 @@ from sentinel.library.reading import At, InstalledKinds, Lookup, Reading
 from sentinel.library.rotations import read_escalation, read_rotation
 from sentinel.library.shape import meant
 from sentinel.library.site import Site, read_maintenance, read_site
-from sentinel.library.workspace import Documents, gather
+from sentinel.library.workspace import Documents, gather, gather_one
 from sentinel.oncall.escalation import Escalation
 from sentinel.oncall.rotation import Rotation
 from sentinel.playbook.playbook import Playbook
@@ -152,6 +153,26 @@ def read_workspace(
         return Loaded(catalog, _ordered([*problems, *reading.problems()]))
 
 
+def check_alone(path: str, content: bytes, *, lookup: Lookup | None = None) -> tuple[Problem, ...]:
+    """What is wrong with a file by itself: all but whether what it refers to is declared."""
+    reading = Reading(lookup or InstalledKinds(), check_references=False)
+    documents, problems = gather_one(path, content, reading)
+    reading.addresses = _AnyAddress()
+    made = _Values(documents, reading)
+    cross_check(made.probes, documents, reading)
+    return _ordered([*problems, *reading.problems()])
+
+
+class _AnyAddress(dict[str, str]):
+    """Every address there could be, for a file whose site is elsewhere."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return NOWHERE
+
+
 def _ordered(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Each problem once, by file, line and column."""
     unique = dict.fromkeys(problems)
@@ -167,7 +188,8 @@ def _addresses(documents: Documents, given: Mapping[str, str], reading: Reading)
     for name in given:
         if name not in declared:
             at = sites[0].at if sites else At(reading, "sentinel.yaml", ())
-            at.wrong(f"`--address {name}` replaces no address", meant(name, list(declared)))
+            hint = meant(name, list(declared))
+            at.wrong(f"`--address {name}` replaces no address", hint, at_key=True)
     reading.addresses = {**declared, **given}
 
 
@@ -183,7 +205,9 @@ class _Values:
         self.calendars = {each.id: directory.read_calendar(each) for each in self._of("calendars")}
         self.locations = {each.id: directory.read_location(each) for each in self._of("locations")}
         self.vendors = {each.id: directory.read_vendor(each) for each in self._of("vendors")}
-        reading.statuspages = {each.id: each.statuspage for each in self.vendors.values()}
+        reading.statuspages = {
+            each.id: (each.statuspage, each.components) for each in self.vendors.values()
+        }
         self.clients = {each.id: directory.read_client(each) for each in self._of("clients")}
         self.people = {each.id: read_person(each) for each in self._of("people")}
         self.teams = {each.id: directory.read_team(each) for each in self._of("teams")}
@@ -258,8 +282,8 @@ def _present(values: Iterator[Any]) -> dict[str, Any]:
 
 
 def _no_site(documents: Documents, reading: Reading) -> None:
-    if not any(documents.values()):
-        return  # nothing could be read at all, which has been said
+    if not any(documents.values()) or not reading.check_references:
+        return  # nothing could be read at all, which has been said; or the site is elsewhere
     At(reading, "sentinel.yaml", ()).wrong(
         "there is no `site:`", "add one; it says who is paged when no playbook matches"
     )

@@ -1,7 +1,8 @@
 """A document as it stands in a file, shape checked, before it becomes a value.
 
-Where its shape is wrong, the wrong parts (the whole list item, or the whole key) are taken
-out, so that the readers can still say what else is wrong, all at once.
+Where its shape is wrong, the wrong parts are taken out (the key alone; where that is not enough,
+the list item or the whole key around it), so that the readers can still say what else is wrong,
+all at once.
 """
 
 import hashlib
@@ -29,11 +30,6 @@ class Declared:
     at: At
     place: Place
 
-    @property
-    def whole(self) -> bool:
-        """Whether nothing had to be taken out."""
-        return self.sound is self.body
-
 
 def canonical(body: Any) -> bytes:
     """The bytes that a digest is taken of: sorted keys, no spaces, UTF-8."""
@@ -47,19 +43,49 @@ def digest_of(body: Any) -> str:
     return hashlib.sha256(canonical(body)).hexdigest()
 
 
-def without(body: Body, paths: Iterable[Path]) -> Body:
-    """The body without what holds these paths: the first list item on the way, else the key.
-    A path of no length is about the body itself (a missing key), and takes out nothing."""
+def without_keys(body: Body, paths: Iterable[Path]) -> Body:
+    """A copy of the body without the innermost key on each path. What stands under ``expect`` is
+    left alone: there an item can be wrong without its list being wrong."""
+    copy: Body = _copied(body)
+    for path in paths:
+        keys = [index for index, part in enumerate(path) if isinstance(part, str)]
+        if keys and path[0] != "expect":
+            _remove(copy, path[: keys[-1] + 1])
+    return copy
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
+
+
+def _remove(value: Any, path: Path) -> None:
+    for part in path[:-1]:
+        inside = isinstance(value, dict) and part in value
+        if not (inside or (isinstance(value, list) and isinstance(part, int))):
+            return  # gone already, with something around it
+        value = value[part]
+    if isinstance(value, dict):
+        value.pop(path[-1], None)
+
+
+def without_items(body: Body, paths: Iterable[Path]) -> Body:
+    """The body without the list item on each path, where a list holds mappings or expectations,
+    else without the whole key. A path of no length is about the body itself (a missing key), and
+    takes out nothing."""
     sound = dict(body)
     items: dict[str, set[int]] = {}
     for path in paths:
-        if len(path) > 1 and isinstance(path[1], int) and isinstance(body.get(str(path[0])), list):
-            items.setdefault(str(path[0]), set()).add(path[1])
-        elif path:
-            sound.pop(str(path[0]), None)
-    for key, indices in items.items():
-        if key in sound:
-            sound[key] = [_Gone if i in indices else each for i, each in enumerate(sound[key])]
+        if not path or path[0] not in body:
+            continue
+        key, index = str(path[0]), path[1] if len(path) > 1 else ""
+        if isinstance(index, int) and (key == "expect" or isinstance(body[key][index], dict)):
+            items.setdefault(key, set()).add(index)
+        else:
+            sound.pop(key, None)
+    for key in items.keys() & sound.keys():
+        sound[key] = [_Gone if i in items[key] else each for i, each in enumerate(sound[key])]
     return sound
 
 

@@ -40,7 +40,10 @@ _WORDS: dict[str, Any] = {
 }
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
 _OTHER_INT = re.compile(r"0o[0-7]{1,20}\Z|0x[0-9a-fA-F]{1,15}\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_FLOAT = re.compile(
+    r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)\.[0-9]*)(?:[eE][-+]?[0-9]+)?\Z"
+    r"|[-+]?(?:0|[1-9][0-9]*)[eE][-+]?[0-9]+\Z"
+)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
@@ -233,8 +236,7 @@ class _Builder:
         if event.implicit[0]:
             value = _plain(value)
         elif event.tag and event.tag not in _STR_TAGS:
-            self._tag(event)
-            value = None
+            value = self._tag(event)
         if type(value) is str:
             value = self._words.setdefault(value, value)
         if event.anchor:
@@ -255,7 +257,7 @@ class _Builder:
             )
         elif len(self._frames) == 2 and self._frames[0].mapping:
             self.places[self._frames[0].key or "", name] = self._place(event)
-        frame.key = name
+        frame.key = name if name != "<<" else None
         frame.keyed = True
 
     def _mapping(self, event: Any) -> None:
@@ -319,7 +321,8 @@ class _Builder:
         if frame.size > MAX_NODES:
             self._bomb(event)
         if frame.mapping:
-            frame.container.setdefault(frame.key, value)
+            if frame.key is not None:
+                frame.container.setdefault(frame.key, value)
             frame.keyed = False
         else:
             frame.container.append(value)
@@ -332,12 +335,14 @@ class _Builder:
         )
         raise _Stop
 
-    def _tag(self, event: Any) -> None:
+    def _tag(self, event: Any) -> str | None:
+        """Refuse a tag; gives what may stand in its place while the rest is looked at."""
         hint = self._quote(event)
         if hint:
             self._problem(event, "YAML took the beginning of this expression for a tag", hint)
-        else:
-            self._problem(event, f"the tag `{event.tag}` is not understood", "remove it")
+            return "true"
+        self._problem(event, f"the tag `{event.tag}` is not understood", "remove it")
+        return None
 
     def _quote(self, event: Any) -> str:
         """The advice to quote, when this stands where an expression belongs."""

@@ -26,7 +26,9 @@ EXPECTATION: pieces.Piece = {
     "additionalProperties": False,
 }
 
-EXPECTATIONS = pieces.listed(EXPECTATION, "What must hold", maxItems=100)
+EXPECTATIONS = pieces.listed(
+    EXPECTATION, "What must hold", maxItems=100, examples=[["status == 200"]]
+)
 
 
 def read_expectations(values: Any, at: At, scope: Scope) -> tuple[Expectation, ...]:

@@ -1,8 +1,8 @@
 """A kind's dataclass is its schema: fields to JSON Schema, and a checked mapping to a value.
 
-Every field declared with `kinds.key` is one YAML key of the same name (a trailing underscore, ``from_``, is Python's and
-is dropped). Types: ``str int float bool Seconds Secret Expression Any``, enums, ``Literal``,
-``Mapping[str, T]``, ``tuple[T, ...]``, ``T | None``, unions of a scalar with others, nested
+Every field declared with `kinds.key` is one YAML key of the same name (a trailing underscore,
+``from_``, is Python's and is dropped). Types: ``str int float bool Seconds Secret Expression Any``,
+enums, ``Literal``, ``Mapping[str, T]``, ``tuple[T, ...]``, ``T | None``, unions of a scalar with others, nested
 frozen dataclasses declared the same way, ``tuple[Expectation, ...]``, and ``ProberSpec`` for a
 step that holds one prober, whose kind is the field's name. Where references are allowed (all
 actions, and probers inside another), any scalar may be ``${…}`` instead and becomes a
@@ -34,6 +34,9 @@ from sentinel.playbook.playbook import Reference
 from sentinel.words import Seconds, Secret
 
 ADDRESS_KEYS = ("url", "base")
+NOWHERE = "http://nowhere.invalid"
+"""Stands for an address that is wrong, which has been said (RFC 2606)."""
+
 WHOLE_REFERENCE = r"^\$\{[\s\S]+\}$"
 _AT = pieces.identifier("Instead of the address itself: one of the site's addresses", "shop")
 
@@ -96,7 +99,7 @@ def _dataclass(kind: Any, forming: _Forming) -> Part:
     schema = pieces.entry(properties, first_sentence(kind), *required)
 
     def convert(value: Any, at: At, building: Building) -> Any:
-        if inner in value:
+        if inner is not None and inner in value:
             building = _inside(building, forming.lookup, inner)
         values = {
             parts[key][0]: parts[key][1].convert(each, at / key, building)
@@ -176,17 +179,31 @@ def _resolve(
         if name not in known:
             hint = meant(name, list(known)) or "declare it under `site: {addresses: …}`"
             (at / "at").wrong(f"`{name}` is not one of the site's addresses", hint)
-        values[address] = known.get(name, "")
-    elif vendor and not written.get(address) and (at / "vendor").named("vendors", vendor):
-        values[address] = at.reading.statuspages.get(vendor, "")
-        if not values[address] and at.reading.check_references:
-            (at / "vendor").wrong(
-                f"the vendor `{vendor}` declares no status page",
-                "give it `status: {statuspage: …}`",
-            )
+        values[address] = known.get(name, NOWHERE)
+    elif vendor and not written.get(address):
+        _resolve_vendor(values, written, at, address)
     elif needed and address not in values:
         at.wrong(f"neither `{address}:` nor `at:` is given here", f"add `{address}:`", at_key=True)
-        values[address] = ""
+        values[address] = NOWHERE
+
+
+def _resolve_vendor(
+    values: dict[str, Any], written: Mapping[str, Any], at: At, address: str
+) -> None:
+    """Put the vendor's status page in the place of its name, with the components that matter."""
+    vendor, place = written["vendor"], at / "vendor"
+    values[address] = NOWHERE
+    if not place.named("vendors", vendor) or not at.reading.check_references:
+        return
+    root, components = at.reading.statuspages.get(vendor, ("", ()))
+    if not root:
+        place.wrong(
+            f"the vendor `{vendor}` declares no status page", "give it `status: {statuspage: …}`"
+        )
+        return
+    values[address] = root
+    if components:
+        values.setdefault("components", components)
 
 
 def _part(hint: Any, forming: _Forming) -> Part:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sentinel.library import pieces, spans
-from sentinel.library.declared import Declared
+from sentinel.library.declared import Declared, kept
 from sentinel.library.reading import At
 from sentinel.library.secrets import literal_secret
 from sentinel.library.shape import Schema
@@ -62,8 +62,6 @@ def read_person(declared: Declared) -> Person:
         if literal:
             (at / "methods" / name).finding(literal, "write env:NAME or file:PATH in its place")
         methods[name] = Secret(address)
-    if not methods and "methods" not in declared.body:
-        at.finding(f"`{declared.id}` cannot be reached", "give at least one of `methods:`")
     rules = {
         Urgency(word): _rule(steps, at / "rules" / word, tuple(declared.body.get("methods") or ()))
         for word, steps in body.get("rules", {}).items()
@@ -98,7 +96,7 @@ def _rule(steps: Any, at: At, methods: tuple[str, ...]) -> tuple[RuleStep, ...]:
 
 def _away(values: Any, at: At) -> tuple[Away, ...]:
     found = []
-    for index, each in enumerate(values):
+    for index, each in kept(values):
         place = at / index
         first, last = place.day("from", each), place.day("to", each)
         if first is None or last is None:

@@ -12,7 +12,9 @@ from sentinel.playbook.context import MATCH_NAMES
 from sentinel.playbook.playbook import Limits, PagePolicy, Playbook, PlaybookTest, Step
 from sentinel.words import Outcome, Seconds, Severity
 
-CONCLUSIONS = ("succeeded", "failed", "cancelled", "timed_out", "stuck")
+CONCLUSIONS = ("succeeded", "failed", "cancelled", "timed_out", "stuck", "unmatched")
+"""How a declared test may end; ``unmatched``: the playbook is not for what is given."""
+
 TIMEOUT_S = Seconds(3600.0)
 LASTLY_TIMEOUT_S = Seconds(300.0)
 MOST_STEPS = 100

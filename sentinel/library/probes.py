@@ -219,7 +219,7 @@ def _confirm(value: Any, at: At, every_s: Seconds) -> Confirm:
     down = value.get("down", 2)
     some, of = spans.count_of(down) if isinstance(down, str) else (down, down)
     if not 1 <= some <= of <= 20:
-        (at / "down").wrong(f"`{down}` cannot be", "write some of at most 20, like 3 of 5")
+        (at / "down").wrong(f"`{down}` can never be", "write some of at most 20, like 3 of 5")
     recheck_s = _span(value, "every", min(every_s, RECHECK_S))
     return Confirm(some, of, value.get("up", 2), recheck_s)
 

@@ -95,8 +95,8 @@ class Reading:
     places: dict[str, Mapping[Path, Place]] = field(default_factory=dict)
     services: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The services of each client."""
-    statuspages: Mapping[str, str] = field(default_factory=dict)
-    """The root of each vendor's status page."""
+    statuspages: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    """The root of each vendor's status page, and the components of it that matter."""
     check_references: bool = True
     """False when a stored body is read again: what it names may be gone."""
     _remarks: list[_Remark] = field(default_factory=list)

@@ -171,7 +171,8 @@ def read_rotation(declared: Declared, digest: str) -> Rotation:
 
 
 def _layer(body: Mapping[str, Any], at: At, *, zone: str, rank: int) -> Layer | None:
-    zone = (at / "timezone").timezone(body.get("timezone", zone))
+    if "timezone" in body:
+        zone = (at / "timezone").timezone(body["timezone"])
     for index, each in enumerate(body["people"]):
         (at / "people" / index).named("people", each)
     anchor = at.wall("anchor", body)

@@ -35,6 +35,7 @@ _TYPES = {
     "object": "a mapping",
     "null": "nothing",
 }
+_CODE = re.compile(r'[=<>(")]')
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]+\Z")
 
 
@@ -159,7 +160,9 @@ def _written(example: Any) -> str:
             return "[" + ", ".join(_written(each) for each in example) + "]"
         case _:
             text = str(example)
-            return text if _PLAIN_NAME.match(text) else f'"{text}"'
+            if _PLAIN_NAME.match(text):
+                return text
+            return f"'{text}'" if _CODE.search(text) else f'"{text}"'
 
 
 def _wrong_type(path: Path, value: Any, schema: Schema) -> Misshape:

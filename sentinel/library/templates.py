@@ -15,4 +15,5 @@ def check_template(text: str, at: At) -> None:
         try:
             Environment(autoescape=True).parse(text)
         except TemplateSyntaxError as error:
-            at.wrong(f"this text cannot be rendered: {error.message}", "write {{ labels.service }}")
+            why = (error.message or "no template").rstrip(".")
+            at.wrong(f"this text cannot be rendered: {why}", "write {{ labels.service }}")

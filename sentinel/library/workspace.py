@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path as Folder
 from typing import Any
 
-from sentinel.library.declared import Declared, without
+from sentinel.library.declared import Declared, without_items, without_keys
 from sentinel.library.document import MAX_BYTES, Problem, read, too_large
 from sentinel.library.reading import At, Reading
 from sentinel.library.schema import DEFAULTED, KINDS, SINGLETONS, document_schema
@@ -26,7 +26,8 @@ Documents = Mapping[str, list[Declared]]
 
 
 def files(root: Folder) -> tuple[list[str], list[Problem]]:
-    """Paths of the workspace's files relative to its root, sorted; and files that will not be read."""
+    """Paths of the workspace's files relative to its root, ``sentinel.yaml`` first; and the problems of
+    files that will not be read."""
     found, problems = [], []
     for path in _walk(root):
         if path.endswith(".yaml"):
@@ -47,7 +48,7 @@ def files(root: Folder) -> tuple[list[str], list[Problem]]:
         problems.append(
             Problem(place, f"there are {len(found)} files", f"use at most {MOST_FILES}")
         )
-    return sorted(found)[:MOST_FILES], problems
+    return sorted(found, key=lambda path: (path != ROOT_FILE, path))[:MOST_FILES], problems
 
 
 def _walk(root: Folder) -> Iterator[str]:
@@ -217,7 +218,10 @@ def _checked(declared: Declared, shape: Shape) -> Declared:
     if not misshapes:
         return declared
     _note(misshapes, declared.at)
-    sound = without(declared.body, [each.path for each in misshapes])
+    paths = [each.path for each in misshapes]
+    smaller = without_keys(declared.body, paths)
+    left = [each.path for each in shape.misshapes(smaller)]
+    sound = without_items(smaller, left)
     return Declared(declared.kind, declared.id, declared.body, sound, declared.at, declared.place)
 
 

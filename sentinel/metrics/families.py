@@ -166,36 +166,31 @@ def label_name(text: str) -> str:
 
 
 class _Shown:
-    """One probe at one location: its label text, and what is rendered only once."""
+    """One probe at one location: its label text, and the lines that are shown of it now."""
 
-    __slots__ = ("around", "families", "fixed", "labels", "lines", "standing", "stands", "text")
+    __slots__ = ("around", "families", "lines", "location", "probe", "standing", "stands", "text")
 
     def __init__(self, probe: Probe, location: str) -> None:
-        values = (probe.id, probe.kind, location, probe.client, probe.service, probe.vendor)
-        self.labels = dict(zip(PROBE_LABELS, values, strict=True))
-        self.text = _label_text(self.labels)
+        self.probe = probe
+        self.location = location
+        self.text = _label_text(self.labels())
         self.around: dict[str, tuple[str, str]] = {}
-        self.lines: Mapping[str, str] = {}
-        self.stands: tuple[Outcome, bool] | None = None
-        self.standing: Mapping[str, str] = {}
+        self.stands: tuple[Outcome, bool] = (Outcome.unknown, False)
         own = getattr(probe.prober, "METRICS", ())
         self.families = {**KNOWN, **{f.name: f for f in own}} if own else KNOWN
-        more = {
-            label_name(name): value
-            for name, value in probe.labels.items()
-            if value and label_name(name) not in NEVER
-        }
-        text = _label_text({**self.labels, **more})
-        self.fixed = {
-            "probe_timeout_seconds": _line(self, "probe_timeout_seconds", probe.timeout_s),
-            "sentinel_probe_labels": f"sentinel_probe_labels{{{text}}} 1.0\n",
-        }
+        self.standing = self.lines = _standing(self, Outcome.unknown, firing=False)
+
+    def labels(self) -> dict[str, str]:
+        """The six labels of every line."""
+        probe = self.probe
+        values = (probe.id, probe.kind, self.location, probe.client, probe.service, probe.vendor)
+        return dict(zip(PROBE_LABELS, values, strict=True))
 
     def split_at(self, label: str) -> tuple[str, str]:
         """The label text before and after where one own label's value stands."""
         made = self.around.get(label)
         if made is None:
-            before, after = _label_text({**self.labels, label: "\0"}).split("\0")
+            before, after = _label_text({**self.labels(), label: "\0"}).split("\0")
             made = self.around[label] = (before, after)
         return made
 
@@ -217,14 +212,14 @@ class ProbeFamilies:
 
     def declare(self, probe: Probe, location: str) -> None:
         """Begin to show a probe, or show it with changed labels. Its check lines come with
-        its next check; until then it has its timeout, its labels, and outcome unknown."""
+        its next check; until then it has its timeout, its labels, and outcome unknown. One that
+        would look the same goes on as it is."""
+        before = self._shown.get((probe.id, location))
+        if before is not None and _looks(before.probe) == _looks(probe):
+            return
         shown = _Shown(probe, location)
         for name, family in shown.families.items():
             self._help.setdefault(name, family.help)
-        shown.lines = {
-            **shown.fixed,
-            "sentinel_check_outcome": _outcomes(shown, Outcome.unknown),
-        }
         self._shown[(probe.id, location)] = shown
 
     def remove(self, probe: str, location: str) -> None:
@@ -273,17 +268,33 @@ class ProbeFamilies:
         return text_string_to_metric_families("".join(self.pieces()))
 
 
+def _looks(probe: Probe) -> tuple[Any, ...]:
+    """All that the lines of a probe depend on."""
+    where = (probe.kind, probe.client, probe.service, probe.vendor, probe.timeout_s)
+    return (*where, tuple(sorted(probe.labels.items())), type(probe.prober))
+
+
 def _standing(shown: _Shown, outcome: Outcome, *, firing: bool) -> Mapping[str, str]:
     """The lines that seldom change from check to check."""
     lines = {
-        **shown.fixed,
+        "probe_timeout_seconds": _line(shown, "probe_timeout_seconds", shown.probe.timeout_s),
         "sentinel_check_outcome": _outcomes(shown, outcome),
         "sentinel_probe_firing": _line(shown, "sentinel_probe_firing", firing),
+        "sentinel_probe_labels": _labelled(shown),
     }
-    if outcome is Outcome.unknown:
-        return lines
-    well = _line(shown, "probe_success", outcome is not Outcome.failed)
-    return {**lines, "probe_success": well}
+    if outcome is not Outcome.unknown:
+        well = outcome is not Outcome.failed
+        lines["probe_success"] = _line(shown, "probe_success", well)
+    return lines
+
+
+def _labelled(shown: _Shown) -> str:
+    more = {
+        label_name(name): value
+        for name, value in shown.probe.labels.items()
+        if value and label_name(name) not in NEVER
+    }
+    return f"sentinel_probe_labels{{{_label_text({**shown.labels(), **more})}}} 1.0\n"
 
 
 def _outcomes(shown: _Shown, now: Outcome) -> str:
@@ -308,6 +319,6 @@ def _lines(shown: _Shown, name: str, value: Mapping[Any, float]) -> str:
         )
     rendered = []
     for own, number in value.items():
-        text = _label_text({**shown.labels, **dict(zip(names, own, strict=True))})
+        text = _label_text({**shown.labels(), **dict(zip(names, own, strict=True))})
         rendered.append(f"{name}{{{text}}} {number_text(number)}\n")
     return "".join(rendered)

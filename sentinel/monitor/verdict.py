@@ -96,6 +96,15 @@ class VerdictState:
         """Whether the probe is looked at again at ``confirm.every``."""
         return self.state in (Verdict.pending, Verdict.recovering)
 
+    @property
+    def steady(self) -> bool:
+        """Whether nothing but good was seen of late: the next good result changes only counts."""
+        return (
+            self.state is Verdict.ok
+            and not self.flapping
+            and self.recent.count(Outcome.ok) == len(self.recent)
+        )
+
     def to_json(self) -> dict[str, Any]:
         """JSON-able; instants are microseconds since the epoch, outcomes a letter each."""
         return {
@@ -157,7 +166,7 @@ def fold(
     if state.slot_at is not None and result.due_at <= state.slot_at:
         return state, None
     recent = (*state.recent, result.outcome)[-RECENT:]
-    if result.outcome is Outcome.ok and _steady(state, recent):
+    if result.outcome is Outcome.ok and state.steady:
         return _still_well(state, result, probe.confirm, recent), None
     seen = replace(
         state,
@@ -173,14 +182,6 @@ def fold(
         case _:
             after = _bad(seen, result, probe.confirm)
     return after, Turn(state, after) if _turned(state, after) else None
-
-
-def _steady(state: VerdictState, recent: tuple[Outcome, ...]) -> bool:
-    """Whether nothing but good has been seen of late: the next good result changes no more than
-    the counts."""
-    return (
-        state.state is Verdict.ok and not state.flapping and recent.count(Outcome.ok) == len(recent)
-    )
 
 
 def _still_well(

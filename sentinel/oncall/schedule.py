@@ -25,6 +25,9 @@ LOOK_AHEAD = timedelta(days=62)
 """How far `on_call` looks for the end of the present shift."""
 
 
+NEARBY = timedelta(days=2)
+
+
 @dataclass(frozen=True, slots=True)
 class OnCall:
     """Who is on call at an instant: people in order, the winning layer's id ("" in a gap), how long
@@ -63,13 +66,26 @@ def on_call(
     """Who is on call at `at`. `people` tells who is away; `extra_overrides` are made at run time."""
     overrides = _ordered(rotation, extra_overrides)
     found = _now(rotation, at, people or {}, overrides)
-    until = None
-    for edge in _edges(rotation, at, at + LOOK_AHEAD, people or {}, overrides):
-        if edge > at and _now(rotation, edge, people or {}, overrides).people != found.people:
-            until = edge
-            break
     layer = found.layer.id if found.layer else ""
+    until = _end_of(found.people, rotation, at, people or {}, overrides)
     return OnCall(found.people, layer, until, found.overrides)
+
+
+def _end_of(
+    present: tuple[str, ...],
+    rotation: Rotation,
+    at: datetime,
+    people: Mapping[str, Person],
+    overrides: tuple[Override, ...],
+) -> datetime | None:
+    """The first instant with other people, looked for nearby first: most shifts end within days."""
+    begin = at
+    for ahead in (NEARBY, LOOK_AHEAD):
+        for edge in _edges(rotation, begin, at + ahead, people, overrides):
+            if _now(rotation, edge, people, overrides).people != present:
+                return edge
+        begin = at + ahead
+    return None
 
 
 def people_at(

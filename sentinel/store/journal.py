@@ -248,7 +248,11 @@ class View(Protocol):
 
 
 class Journal(Protocol):
-    """The store. Every coroutine raises JournalUnavailable when it refuses or is away."""
+    """The store. Every coroutine raises JournalUnavailable when it refuses or is away.
+
+    Nothing was written then, with one exception: when the connection was lost during the
+    commit itself, nobody knows. So decide again on what is there, never from memory.
+    """
 
     async def transact(
         self, streams: Sequence[str], decide: Callable[[View], tuple[Change, T]], *, now: datetime

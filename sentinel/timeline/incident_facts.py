@@ -19,7 +19,10 @@ class Triggered:
 
 @dataclass(frozen=True, slots=True)
 class AlertJoined:
-    """An alert opened or joined. `source` is ``probe``, ``heartbeat``, ``person``, …; text: summary."""
+    """An alert opened or joined. `source` is ``probe``, ``heartbeat``, ``person``, …; text: summary.
+
+    `started_at` is when it was confirmed, `failing_since_at` when the first bad check that counts
+    was due (None: the sender does not say)."""
 
     fingerprint: str
     started_at: datetime
@@ -32,6 +35,7 @@ class AlertJoined:
     evidence: str = ""
     worse: bool = False
     """Worse than, or new to, what had been acknowledged: rule 11."""
+    failing_since_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

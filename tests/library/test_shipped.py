@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from sentinel.engine.wallclock import WallClock
 from sentinel.library.catalog import Catalog, load
 from sentinel.library.lint import lint
 from sentinel.monitor.probe import CheckResult
+from sentinel.oncall.schedule import shifts
+from sentinel.playbook.declared import play
 from sentinel.transport.curl import Transport
 from tests.conftest import ROOT, Start
 from tests.examples.customer import Customer
@@ -84,6 +86,46 @@ def checked(catalog: Catalog, *names: str) -> dict[str, CheckResult]:
 
 def test_the_workspace_reads_without_a_finding() -> None:
     assert () == lint(ROOT, now=NOW)
+
+
+SOMEWHERE = load(ROOT)
+
+
+def test_every_playbook_has_a_declared_test_for_each_of_its_ends() -> None:
+    catalog = SOMEWHERE.catalog
+    assert catalog is not None
+    played = {
+        f"{name}: {test.name}": play(playbook, test).problems
+        for name, playbook in catalog.policy.playbooks.items()
+        for test in playbook.tests
+    }
+    assert catalog.policy.playbooks.keys() == {name.partition(":")[0] for name in played}
+    assert dict.fromkeys(played, ()) == played
+
+
+def test_somebody_is_on_call_at_every_moment_of_a_year() -> None:
+    catalog = SOMEWHERE.catalog
+    assert catalog is not None
+    for rotation in catalog.policy.rotations.values():
+        year = shifts(rotation, NOW, NOW + timedelta(days=365), people=catalog.policy.people)
+        gaps = [each for each in year if not each.people]
+        assert [] == gaps, rotation.id
+
+
+def test_every_alert_of_the_shipped_probes_finds_its_playbook() -> None:
+    catalog = SOMEWHERE.catalog
+    assert catalog is not None
+    policy = catalog.policy
+    for probe in policy.probes.values():
+        labels = {
+            "alertname": probe.id,
+            "service": probe.service,
+            "client": probe.client,
+            **({"vendor": probe.vendor} if probe.vendor else {}),
+        }
+        bound = {"labels": labels, "severity": int(probe.severity), "incident": {}, "now": NOW}
+        matching = [p.id for p in policy.playbooks.values() if p.when.evaluate(bound) is True]
+        assert matching or probe.service in ("search", "operations"), probe.id
 
 
 @pytest.mark.slow

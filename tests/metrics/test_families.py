@@ -1,4 +1,3 @@
-
 """The lines of checks: the same as prometheus-client would print, and gone when they should be."""
 
 import subprocess
@@ -143,6 +142,13 @@ def test_a_probe_declared_again_shows_its_new_labels_only():
     families.declare(a_probe(client="other"), "local")
     assert "acme-home" in page(families)
     assert 'client="acme"' not in page(families)
+
+
+def test_a_probe_declared_again_as_it_was_keeps_its_lines():
+    families = shown()
+    before = page(families)
+    families.declare(a_probe(**SHOP, every_s=Seconds(5.0)), "local")
+    assert before == page(families)
 
 
 class Plugin(Door):

@@ -1,4 +1,3 @@
-
 """The page of a scrape: both formats, packed or not, and what we count of ourselves."""
 
 import gzip

@@ -1,4 +1,3 @@
-
 """What a check comes to: expectations over what was seen."""
 
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,3 @@
-
 """Who mutes, and when no longer."""
 
 from datetime import UTC, datetime, timedelta

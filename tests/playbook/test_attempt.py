@@ -1,4 +1,3 @@
-
 """Attempts: claims, outcomes, retries, and what becomes of an attempt nobody can vouch for."""
 
 from datetime import timedelta

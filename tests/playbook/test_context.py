@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """What a run sees, and what its inputs and keys come to."""
 
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """A playbook's own tests, played."""
 
 from sentinel.playbook.declared import play

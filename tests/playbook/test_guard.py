@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """Guards: cooldown, counts, breadth, circuit, places; as scripts and against the obvious loop."""
 
 from datetime import datetime, timedelta

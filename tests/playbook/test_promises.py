@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300 - the house writes the expected value first
 """Random playbooks in a random world: what must hold whatever happens, and after every crash."""
 
 from hypothesis import given, settings

@@ -1,4 +1,3 @@
-
 """Scripts of whole runs: what is given, when something happens, then."""
 
 from datetime import timedelta

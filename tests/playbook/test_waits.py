@@ -1,4 +1,3 @@
-
 """Waits: timers, health, and people."""
 
 from datetime import timedelta

@@ -32,4 +32,4 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "store.db")
     server: Server = request.getfixturevalue("server")
-    return server.new_database()
+    return server.new_store()

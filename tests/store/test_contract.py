@@ -90,6 +90,32 @@ async def test_concurrent_decisions_on_one_stream_take_turns(where: str) -> None
     assert chain.verify(facts) == []
 
 
+async def test_while_one_node_decides_on_a_stream_no_other_does(where: str) -> None:
+    begun, go, other_began = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(view: View) -> tuple[Change, bool]:
+        begun.set()
+        go.wait(10)
+        return Change({"incident/b": [note()]}), other_began.wait(0.2)
+
+    def decide(view: View) -> tuple[Change, int]:
+        other_began.set()
+        return Change({"incident/b": [note()]}), view.version("incident/b")
+
+    async with opened(where) as one, opened(where) as other:
+        # The stream is there before, and the one who holds it is not the first of its batch.
+        await append(one, "incident/b", note())
+        first = asyncio.create_task(append(one, "incident/a", note()))
+        held = asyncio.create_task(one.transact(["incident/b"], hold, now=NOW))
+        await asyncio.to_thread(begun.wait, 10)
+        waiting = asyncio.create_task(other.transact(["incident/b"], decide, now=NOW))
+        await asyncio.sleep(0)
+        go.set()
+        assert not await held
+        assert await waiting == 2
+        await first
+
+
 async def test_a_failing_decision_takes_nothing_from_the_others_of_its_batch(where: str) -> None:
     async with opened(where) as journal:
         begun, go = threading.Event(), threading.Event()
@@ -103,8 +129,8 @@ async def test_a_failing_decision_takes_nothing_from_the_others_of_its_batch(whe
             return lambda view: (Change({stream: [note()]}), view.version("incident/a"))
 
         def bad(view: View) -> tuple[Change, None]:
-            # Written before it fails: the fact is there, its stream is not locked.
-            return Change({"incident/a": [note()], "incident/unlocked": [note()]}), None
+            # The fact is written before the evidence is refused.
+            return Change({"incident/a": [note()]}, evidence={"0" * 64: b"other bytes"}), None
 
         async def run(stream: str, decide: Decide) -> Any:
             return await journal.transact([stream], decide, now=NOW)

@@ -14,7 +14,7 @@ from tests.store.values import NOW, append, note, put
 
 @pytest.fixture
 def url(server: Server) -> str:
-    return server.new_database()
+    return server.new_store()
 
 
 async def test_another_node_is_woken_by_a_commit(url: str) -> None:
@@ -37,7 +37,7 @@ async def test_connections_cut_while_idle_are_not_even_noticed(server: Server, u
     journal = PostgresJournal.open(url)
     await append(journal, "incident/a", note())
     await journal.view(lambda view: view.version("incident/a"))
-    server.cut_connections(url)
+    server.cut_connections()
     assert await append(journal, "incident/a", note()) == 1
     assert await journal.view(lambda view: view.version("incident/a")) == 2
     await journal.close()

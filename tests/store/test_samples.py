@@ -1,14 +1,17 @@
 """Results and their rollups, on every journal."""
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
 
 import pytest
 
-from sentinel.store import rollups
-from sentinel.store.journal import Change, Keep, View
+from sentinel.store import retention, rollups
+from sentinel.store.journal import Change, Journal, Keep, View
 from sentinel.store.rollups import Rollup, SampleRollup
+from sentinel.store.sql import Sql
 from sentinel.words import Outcome
 from tests.store.values import (
     DAY,
@@ -21,6 +24,8 @@ from tests.store.values import (
     results_of,
     rich_result,
 )
+
+T = TypeVar("T")
 
 
 async def test_a_result_reads_back_with_every_field(where: str) -> None:
@@ -109,6 +114,45 @@ async def test_only_what_is_over_is_rolled_up_and_a_late_result_is_added(where: 
         assert await journal.view(look) == ([1], [NOW, NOW + 5 * MINUTE])
         assert await journal.roll_up(NOW + 11 * MINUTE) == 2
         assert await journal.view(look) == ([2, 1], [])
+
+
+class Interrupted:
+    """A journal in which something happens after the first look at results."""
+
+    def __init__(self, journal: Journal, happens: Change) -> None:
+        self._journal: Any = journal
+        self._happens: Change | None = happens
+
+    async def operate(self, change: Callable[[Sql], T]) -> T:
+        return cast(T, await self._journal.operate(change))
+
+    async def inspect(self, look: Callable[[Sql], T]) -> T:
+        seen = cast(T, await self._journal.inspect(look))
+        if self._happens is not None and not isinstance(seen, list):
+            happens, self._happens = self._happens, None
+            await put(self._journal, happens)
+        return seen
+
+
+async def test_a_result_that_comes_while_its_bucket_is_rolled_up_is_not_forgotten(
+    where: str,
+) -> None:
+    async with opened(where) as journal:
+        await put(journal, Change(results=[result("p", NOW + SECOND)]))
+        late = Change(results=[result("p", NOW)])
+        await retention.roll_up(Interrupted(journal, late), NOW + DAY)
+        assert await journal.view(lambda view: view.unrolled()) == [NOW]
+        await journal.roll_up(NOW + DAY)
+        (rollup,) = await journal.view(lambda view: view.rollups("p", NOW, NOW + DAY))
+    assert rollup.summary.outcomes == {Outcome.ok: 2}
+
+
+async def test_nothing_is_pruned_that_is_not_rolled_up(where: str) -> None:
+    async with opened(where) as journal:
+        await put(journal, Change(results=results_of("p", 3)))
+        over_but_not_settled = NOW + 5 * MINUTE + SECOND
+        assert await journal.prune(over_but_not_settled, Keep(results_for=timedelta(0))) == 0
+        assert len(await journal.view(lambda view: view.results("p", NOW, NOW + DAY))) == 3
 
 
 async def test_pruned_results_live_on_in_rollups_and_late_ones_are_dropped(where: str) -> None:

@@ -67,6 +67,7 @@ async def test_due_gives_what_may_be_taken_earliest_first(where: str) -> None:
         work("held", due_at=past, owner="n", lease_until_at=future),
         work("lapsed", due_at=past, owner="n", lease_until_at=NOW - SECOND),
         work("held-for-ever", due_at=past, owner="n"),
+        work("retried", due_at=NOW + 2 * SECOND, owner="n", lease_until_at=past),
         work("step", kind=STEP),
     ]
 
@@ -86,7 +87,7 @@ async def test_due_gives_what_may_be_taken_earliest_first(where: str) -> None:
             ["late", "lapsed", "now"],
             ["late", "lapsed"],
             ["late", "lapsed", "now", "step"],
-            ["late", "lapsed", "now", "later", "held"],
+            ["late", "lapsed", "now", "later", "retried", "held"],
             [],
         ]
 

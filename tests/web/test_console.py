@@ -1,0 +1,137 @@
+"""The console and the API: who may ask, what is refused, what is escaped."""
+
+from pathlib import Path
+
+from tests.web.asgi import WORKSPACE, World, play
+
+
+def test_what_senders_wrote_is_escaped(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert(service="<script>alert(1)</script>")
+        page = await world.ask("GET", f"/incidents/{await world.incident()}")
+        assert page.status == 200
+        assert "<script>" not in page.text
+        assert "<b>down" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+    play(tmp_path, score)
+
+
+def test_a_stranger_gets_nothing_and_a_token_opens(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert()
+        for path in (
+            "/",
+            "/metrics",
+            "/api/v1/incidents",
+            f"/incidents/{await world.incident()}",
+            "/probes",
+        ):
+            assert (await world.ask("GET", path, peer="10.1.2.3")).status == 401
+        made = await world.ask("POST", "/api/v1/tokens", body={"name": "ci", "user": "ana"})
+        bearer = {"authorization": f"Bearer {made.json()['token']}"}
+        assert (await world.ask("GET", "/metrics", peer="10.1.2.3", headers=bearer)).status == 200
+        await world.ask("POST", "/api/v1/tokens/ci/revoke")
+        assert (await world.ask("GET", "/metrics", peer="10.1.2.3", headers=bearer)).status == 401
+        assert (await world.ask("GET", "/-/healthy", peer="10.1.2.3")).status == 200
+
+    play(tmp_path, score)
+
+
+def test_a_refused_command_is_a_value_and_a_line_in_the_story(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert()
+        name = await world.incident()
+        answer = await world.ask("POST", f"/api/v1/incidents/{name}/close")
+        assert (answer.status, answer.json()["error"]) == (409, "state")
+        story = await world.ask("GET", f"/api/v1/incidents/{name}/story")
+        assert "refused" in story.text
+        assert (await world.ask("POST", f"/api/v1/incidents/{name}/dance")).status == 400
+        assert (await world.ask("POST", "/api/v1/incidents/nobody00/ack")).status == 404
+
+    play(tmp_path, score)
+
+
+def test_every_document_of_an_incident_can_be_had(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert()
+        name = await world.incident()
+        await world.ask(
+            "POST", f"/api/v1/incidents/{name}/note", body={"text": "looking", "by": "ana"}
+        )
+        for what in ("story", "postmortem", "export", "export?format=markdown"):
+            assert (await world.ask("GET", f"/api/v1/incidents/{name}/{what}")).status == 200
+        proof = (await world.ask("GET", f"/api/v1/incidents/{name}/verify")).json()
+        assert proof["findings"] == []
+        assert proof["facts"] > 5
+
+    play(tmp_path, score)
+
+
+def test_a_note_is_redacted_and_the_chain_still_verifies(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert()
+        name = await world.incident()
+        await world.ask("POST", f"/api/v1/incidents/{name}/note", body={"text": "card 4111 1111"})
+        facts = (await world.ask("GET", f"/api/v1/incidents/{name}")).json()["facts"]
+        note = next(fact for fact in facts if fact["type"] == "NoteAdded")
+        body = {"version": note["version"], "reason": "card number"}
+        assert (
+            await world.ask("POST", f"/api/v1/incidents/{name}/redact", body=body)
+        ).status == 200
+        story = (await world.ask("GET", f"/api/v1/incidents/{name}/story")).text
+        assert "4111" not in story
+        assert "removed" in story
+        assert (await world.ask("GET", f"/api/v1/incidents/{name}/verify")).json()["findings"] == []
+
+    play(tmp_path, score)
+
+
+def test_a_silence_mutes_and_its_end_makes_the_alert_new(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        body = {"matchers": {"service": "~store.*"}, "for_s": 600, "reason": "known"}
+        assert (await world.ask("POST", "/api/v1/silences", body=body)).status == 201
+        await world.alert()
+        assert (await world.ask("GET", "/api/v1/incidents")).json()["incidents"] == []
+        await world.advance(minutes=11)
+        assert len((await world.ask("GET", "/api/v1/incidents")).json()["incidents"]) == 1
+
+    play(tmp_path, score)
+
+
+def test_a_bad_reload_keeps_the_old_set_and_says_where(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        before = world.node.catalog.digest
+        (tmp_path / "sentinel.yaml").write_text(WORKSPACE + "\nprobez: {}\n")
+        answer = await world.ask("POST", "/-/reload")
+        assert answer.status == 422
+        assert "sentinel.yaml:" in answer.json()["problems"][0]
+        assert before == world.node.catalog.digest
+        metrics = (await world.ask("GET", "/metrics")).text
+        assert "sentinel_config_last_reload_successful 0.0" in metrics
+        (tmp_path / "sentinel.yaml").write_text(WORKSPACE.replace("Bo Lind", "Bo Berg"))
+        assert (await world.ask("POST", "/-/reload")).status == 200
+        assert before != world.node.catalog.digest
+
+    play(tmp_path, score)
+
+
+def test_a_body_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        answer = await world.ask(
+            "POST", "/api/v1/silences", body={}, headers={"content-length": str(10**9)}
+        )
+        assert answer.status in (400, 413)
+
+    play(tmp_path, score)
+
+
+def test_no_get_acts(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert()
+        name = await world.incident()
+        for path in (f"/api/v1/incidents/{name}/ack", "/-/reload", "/api/v1/silences/x/expire"):
+            assert (await world.ask("GET", path)).status in (404, 405)
+        assert (await world.ask("GET", f"/api/v1/incidents/{name}")).json()["status"] == "triggered"
+
+    play(tmp_path, score)
