@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
-
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
 from sentinel.labels import pattern
@@ -89,7 +88,10 @@ class Tcp:
 
     def __post_init__(self) -> None:
         for line in self.lines:
-            pattern(line.expect)
+            try:
+                pattern(line.expect)
+            except ValueError as wrong:
+                raise ValueError(f"`{line.expect}` is not an RE2 pattern: {wrong}") from wrong
 
     def host(self) -> str:
         """The host that is connected to."""
