@@ -18,7 +18,7 @@ from sentinel.clock import Clock
 from sentinel.engine.redaction import Redactor
 from sentinel.engine.texts import render_text
 from sentinel.engine.world import World
-from sentinel.incident.runs import StepClaim
+from sentinel.incident.steps import StepClaim
 from sentinel.kinds import Action, Done, Failed, Secrets, Unsure
 from sentinel.playbook.decision import Found, StepResult
 from sentinel.transport.curl import Transport

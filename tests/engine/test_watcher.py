@@ -602,6 +602,66 @@ async def test_what_fires_is_known_without_the_journal():
         assert ["sick: reset"] == watch.watcher.failing()
 
 
+# --------------------------------------------------------------------------------- overload
+
+
+class Hampered(ManualClock):
+    """A clock of a machine that can be held up: time passes, and nobody is woken."""
+
+    def hold_up(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("held_up_s", "reason", "expected"),
+    [
+        (9.0, "connect_timeout", (Outcome.unknown, "overloaded")),
+        (0.1, "connect_timeout", (Outcome.failed, "connect_timeout")),
+        (9.0, "connect_refused", (Outcome.failed, "connect_refused")),
+    ],
+)
+@played
+async def test_a_node_that_was_held_up_does_not_call_its_targets_slow(
+    held_up_s: float, reason: str, expected: tuple[Outcome, str]
+):
+    first, probe = scripted("first"), scripted()
+    clock = Hampered(NOON)
+
+    async def hampered(world: ProbeWorld) -> Observation:
+        await clock.sleep_until(clock.now() + SECOND)
+        clock.hold_up(held_up_s)
+        return bad(reason, network=True)
+
+    script(probe).then(hampered)
+    async with watching([first, probe], clock=clock) as watch:
+        await watch.advance(15)
+        result = (await watch.results())[0]
+    assert expected == (result.outcome, result.reason)
+    assert result.network == (expected[0] is Outcome.failed)
+
+
+@played
+async def test_checks_in_flight_during_a_stall_are_doubted_when_they_end_later_too():
+    probe, other = scripted(), scripted("other")
+    clock = Hampered(NOON)
+
+    async def slow(world: ProbeWorld) -> Observation:
+        await clock.sleep_until(clock.now() + timedelta(seconds=4))
+        return bad("timeout", network=True)
+
+    async def hampered(world: ProbeWorld) -> Observation:
+        await clock.sleep_until(clock.now() + timedelta(seconds=2))
+        clock.hold_up(2.0)
+        return good()
+
+    script(probe).then(slow)
+    script(other).then(hampered, good())
+    async with watching([probe, other], clock=clock) as watch:
+        await watch.advance(8)
+        assert (await watch.results())[0].reason == "overloaded"
+        assert "sentinel_loop_stalls_total 1.0" in watch.metrics.exposition().body.decode()
+
+
 # --------------------------------------------------------------------------------- numbers
 
 

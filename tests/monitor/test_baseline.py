@@ -121,8 +121,9 @@ def test_it_says_which_due_time_counts_next():
     assert (at("2026-03-02 03:30"), at("2026-03-04 03:30")) == (state.due_at, state.next_due_at)
 
 
-def test_a_deadline_that_is_never_due_is_never_overdue():
-    never = Deadline("0 0 30 2 *", "UTC", Seconds(0.0))
+def test_a_deadline_whose_every_due_time_is_skipped_for_more_than_a_year_is_never_overdue():
+    days = frozenset((NOON + day * DAY).date().isoformat() for day in range(-450, 450))
+    never = Deadline("0 0 * * *", "UTC", Seconds(0.0), days)
     state = deadline_state(never, now=NOON, changed_at=NOON - 400 * DAY)
     assert not state.overdue
     assert state.due_at is state.next_due_at is None
