@@ -160,7 +160,7 @@ def test_what_hangs_is_killed_at_its_deadline_and_is_uncertain(
     catcher: Catcher, deaf_ports: list[int]
 ) -> None:
     async def use(apprise: Apprise) -> tuple[Any, bool, Any]:
-        deaf = Secret(f"json://127.0.0.1:{deaf_ports[0]}/")
+        deaf = Secret(f"json://127.0.0.1:{deaf_ports[0]}/?rto=60")
         hung = await apprise.send(deaf, page(), deadline_s=Seconds(0.5))
         (stem,) = children(os.getpid())
         killed = wait_until(lambda: not any(alive(pid) for pid in children(stem)))
