@@ -413,7 +413,7 @@ def test_a_file_with_another_ending_is_said_and_not_read(tmp_path: Path) -> None
 
 def test_networks_are_checked(tmp_path: Path) -> None:
     text = SITE.replace("site:\n", "site:\n  intake: {allow: [10.0.0.0/8, 10.0.0.1/8, nowhere]}\n")
-    assert ["sentinel.yaml:2:31", "sentinel.yaml:2:43"] == [
+    assert ["sentinel.yaml:2:32", "sentinel.yaml:2:44"] == [
         each.split(": ")[0] for each in errors(workspace(tmp_path, {"sentinel.yaml": text}))
     ]
 
