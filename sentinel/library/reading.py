@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sentinel import kinds
 from sentinel.errors import ExpressionRefused
@@ -21,6 +20,7 @@ from sentinel.library.document import Level, Problem
 from sentinel.library.places import Path, Spot, locate, within
 from sentinel.library.quoting import advice, expression_at, is_unbalanced
 from sentinel.library.shape import meant, shown
+from sentinel.localtime import zone
 from sentinel.words import Place
 
 T = TypeVar("T")
@@ -144,9 +144,9 @@ class Reading:
         known = self._zones.get(name)
         if known is None:
             try:
-                ZoneInfo(name)
+                zone(name)
                 known = True
-            except (ZoneInfoNotFoundError, ValueError, OSError):
+            except ValueError:
                 known = False
             self._zones[name] = known
         return known
