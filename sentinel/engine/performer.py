@@ -234,7 +234,7 @@ class Performer:
                 course.happened(inc.NoteAdded(f"run/{claimed.run}"), note=note)
             for digest, name, size in acted.kept:
                 course.happened(inc.EvidenceKept(digest, name, size, f"run/{claimed.run}"))
-            steps.step_came_to(course, claimed, acted.result)
+            steps.step_came_to(course, claimed, acted.result, found=acted.found)
             deciding.settle()
 
         await self.decisions.planned(lambda overlay: self._streams(overlay, row), conclude)

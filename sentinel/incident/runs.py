@@ -220,6 +220,8 @@ def _release(course: Course, state: RunState) -> None:
     if released.next is not None:
         _, incident = released.next
         course.wakes.add(incident)
+    if released.opened:
+        _call_people(course, state.id, "circuit")  # only a person closes it again
 
 
 def answer(course: Course, given: cmd.Answer, by: str) -> cmd.Refusal | None:

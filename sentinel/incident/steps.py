@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sentinel.errors import Outdated
+from sentinel.errors import ExpressionFailed, Outdated
 from sentinel.incident.plan import Course, Wanted
 from sentinel.incident.runs import carry_out, context_of, playbook_of, step_key
 from sentinel.playbook import attempt
 from sentinel.playbook.context import bindings, render
 from sentinel.playbook.decision import Claimed, ClaimRefused, Found, Gate, StepResult
 from sentinel.playbook.needs import step_named, wait_of
-from sentinel.playbook.playbook import ActionSpec, Playbook
+from sentinel.playbook.playbook import ActionSpec, Playbook, Step
 from sentinel.playbook.state import RunState
 from sentinel.playbook.table import StepStatus
 
@@ -107,8 +107,9 @@ def _lost(course: Course, state: RunState, name: str, *, epoch: int) -> StepClai
     """A started attempt whose lease is over: look it up if its action can, else decide without."""
     playbook = playbook_of(course, state)
     step = step_named(playbook, name)
-    if step is not None and hasattr(step.does, "look_up"):
-        bound = bindings(state, context_of(course))
+    bound = bindings(state, context_of(course))
+    inputs = _inputs(step, bound) if step is not None and hasattr(step.does, "look_up") else None
+    if step is not None and inputs is not None:
         return StepClaim(
             run=state.id,
             step=name,
@@ -116,7 +117,7 @@ def _lost(course: Course, state: RunState, name: str, *, epoch: int) -> StepClai
             epoch=epoch,
             key=state.step(name).key,
             does=cast("ActionSpec", step.does),
-            inputs=render(step, bound),
+            inputs=inputs,
             bound=bound,
             deadline_at=course.now + timedelta(seconds=step.timeout_s),
             lost=True,
@@ -126,8 +127,19 @@ def _lost(course: Course, state: RunState, name: str, *, epoch: int) -> StepClai
     return None
 
 
-def step_came_to(course: Course, claim: StepClaim, result: StepResult | Found) -> None:
-    """The outcome of an attempt, or what looking it up showed."""
+def _inputs(step: Step, bound: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the lost attempt was given; None when it cannot be known any more."""
+    try:
+        return render(step, bound)
+    except ExpressionFailed:
+        return None
+
+
+def step_came_to(
+    course: Course, claim: StepClaim, result: StepResult | Found, *, found: Found | None = None
+) -> None:
+    """The outcome of an attempt, or what looking a lost one up showed. `found` is what looking up an
+    unsure one showed."""
     state = course.state.runs[claim.run]
     playbook = playbook_of(course, state)
     context = context_of(course)
@@ -140,7 +152,8 @@ def step_came_to(course: Course, claim: StepClaim, result: StepResult | Found) -
             claim.step,
             context,
             attempt=claim.attempt,
-            epoch=state.step(claim.step).epoch,
+            epoch=claim.epoch,
             result=result,
+            found=found,
         )
     carry_out(course, decision)
