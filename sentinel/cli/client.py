@@ -78,9 +78,7 @@ class _Local(HTTPConnection):
 
 
 def _unreachable(where: str, failed: Exception) -> NoReturn:
-    click.echo(
-        f"no node answers at {where}: {failed}; is `sentinel run` running?", err=True
-    )
+    click.echo(f"no node answers at {where}: {failed}; is `sentinel run` running?", err=True)
     sys.exit(Exit.unreachable)
 
 
