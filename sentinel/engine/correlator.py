@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.inbox import report_of
 from sentinel.engine.muting import mute_of
@@ -48,6 +49,8 @@ class Correlator:
 
     async def take(self) -> int:
         """Correlate what waits, at most 500 rows; how many were taken."""
+        if is_off(Stage.incident):
+            return 0
         rows, sightings, unsettled = await self.decisions.look(self._read)
         leftover = {row.id for row in rows} - {sighting.row for sighting in sightings}
         if leftover or unsettled:
@@ -175,6 +178,8 @@ def _apply(deciding: Deciding, sighting: Sighting, candidate: str) -> None:
         deciding.inbox_taken.append(sighting.row)
     report = sighting.report
     present = deciding.alerts.get(report.fingerprint) or deciding.view.alert(report.fingerprint)
+    if report.ended and is_off(Stage.recovery):
+        return
     if report.ended:
         _end(deciding, report, present)
     elif present is not None and present.incident and _same(present, report):

@@ -20,6 +20,7 @@ from sentinel.engine.acting import Acting
 from sentinel.engine.activation import activate, free_leases
 from sentinel.engine.blind import Blind
 from sentinel.engine.deciding import Decisions
+from sentinel.engine.failpoint import Stage, is_off, warn
 from sentinel.engine.folds import Folds, SiteState
 from sentinel.engine.performer import Performer
 from sentinel.engine.posting import Posting
@@ -84,7 +85,7 @@ class Node:
         self.decisions = Decisions(journal, clock, self.present, Folds())
         redactor = Redactor(secret_values(catalog.policy.probes.values(), secrets))
         self.watcher = Watcher(
-            probes=catalog.policy.probes.values(),
+            probes=() if is_off(Stage.checks) else catalog.policy.probes.values(),
             location=settings.location,
             journal=journal,
             clock=clock,
@@ -130,6 +131,7 @@ class Node:
 
     async def start(self) -> None:
         """Activate the documents and begin. Raises JournalUnavailable, StoreTooNew."""
+        warn()
         self.failed = asyncio.get_running_loop().create_future()
         self.transport.start()
         await activate(self.decisions, self.catalog, node=self.settings.name, version=__version__)

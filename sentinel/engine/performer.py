@@ -16,6 +16,7 @@ from typing import Any
 from sentinel.engine.acting import Acting
 from sentinel.engine.correlator import references
 from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.posting import Posting
 from sentinel.errors import Failure, LeaseLost
@@ -32,6 +33,7 @@ DELIVERY_LEASE = timedelta(seconds=30)
 LONGEST_SLEEP = timedelta(seconds=10)
 AFTER_FAILURE = timedelta(seconds=1)
 KINDS = (WorkKind.delivery, WorkKind.step)
+STAGE_OF = {WorkKind.delivery: Stage.page, WorkKind.step: Stage.playbook}
 
 log = logging.getLogger("sentinel.performer")
 
@@ -54,6 +56,7 @@ class Performer:
         self.posting = posting
         self.acting = acting
         self.paused = False
+        self._kinds = tuple(kind for kind in KINDS if not is_off(STAGE_OF[kind]))
         self._woken = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
@@ -100,7 +103,7 @@ class Performer:
     async def _due(self) -> list[Work]:
         now = self.decisions.clock.now()
         found: list[Work] = []
-        for kind in KINDS:
+        for kind in self._kinds:
             room = AT_ONCE - sum(key.startswith(kind.value) for key in self._under_way)
             if room > 0:
                 limit = room + len(self._under_way)
@@ -119,7 +122,7 @@ class Performer:
         self._woken.set()
 
     async def _rest(self) -> None:
-        due = await self.decisions.look(lambda overlay: overlay.view.next_due(KINDS))
+        due = await self.decisions.look(lambda overlay: overlay.view.next_due(self._kinds))
         longest = self.decisions.clock.now() + LONGEST_SLEEP
         now = self.decisions.clock.now()
         if due is not None and due <= now and self._under_way:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sentinel.engine.audit import AUDIT, audit
 from sentinel.engine.correlator import Correlator, references
 from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.muting import end_mutes
 from sentinel.errors import Failure
@@ -139,7 +140,7 @@ class Responder:
             course = deciding.course(incident)
             if not course.state.incident:
                 return cmd.Refusal("unknown_incident", f"there is no incident {incident}")
-            refused = cmd.refusal(command, course.state)
+            refused = _switched_off(command) or cmd.refusal(command, course.state)
             if refused is None:
                 refused = _obey(deciding, course, command, by, via)
             if refused is not None:
@@ -161,6 +162,12 @@ class Responder:
             guards=runs.guards_of(state),
             references=references(policy, state),
         )
+
+
+def _switched_off(command: cmd.Command) -> cmd.Refusal | None:
+    if isinstance(command, cmd.Acknowledge) and is_off(Stage.acknowledge):
+        return cmd.Refusal("failpoint", "acknowledging is switched off by a failpoint")
+    return None
 
 
 def _obey(

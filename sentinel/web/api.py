@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.muting import silences as all_silences
 from sentinel.engine.node import Node
@@ -43,6 +44,7 @@ from sentinel.timeline.site_facts import (
 from sentinel.web.auth import Caller, caller, digest_of, foreign, new_token
 
 MOST = 1000
+OFF_WITH = {"story": Stage.timeline, "postmortem": Stage.postmortem}
 Endpoint = Callable[[Request, Node, Caller], Awaitable[Response]]
 
 
@@ -206,6 +208,8 @@ async def incident_document(request: Request, node: Node, who: Caller) -> Respon
         zone(timezone)
     except ValueError as wrong:
         return refused("bad_request", str(wrong), 400)
+    if what in OFF_WITH and is_off(OFF_WITH[what]):
+        return refused("failpoint", f"{what} is switched off by a failpoint", 503)
     if what == "story":
         return PlainTextResponse(story(records, timezone=timezone, names=node.names()).as_text())
     if what == "postmortem":

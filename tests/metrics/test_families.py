@@ -168,6 +168,12 @@ def test_a_family_that_prometheus_would_refuse_does_not_spoil_the_page(name: str
     assert name not in samples(shown(metrics={name: 1}))
 
 
+def test_a_prober_does_not_speak_for_the_watcher():
+    families = shown(metrics={"probe_success": 0, "probe_duration_seconds": 9})
+    assert [1.0] == [value for _, value in samples(families)["probe_success"]]
+    assert [0.25] == [value for _, value in samples(families)["probe_duration_seconds"]]
+
+
 def test_one_probes_page_is_its_lines_with_their_families():
     families = shown()
     families.declare(a_probe(id="acme-search"), "local")

@@ -74,6 +74,7 @@ def contents(where: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_backup_holds_every_row_and_restores_into_either_store(
     where: str, tmp_path: Path, server: Server
 ) -> None:

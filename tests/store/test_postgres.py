@@ -11,6 +11,8 @@ from sentinel.timeline import chain
 from tests.store.postgres_server import Server
 from tests.store.values import NOW, append, note, put
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def url(server: Server) -> str:
@@ -43,7 +45,6 @@ async def test_connections_cut_while_idle_are_not_even_noticed(server: Server, u
     await journal.close()
 
 
-@pytest.mark.slow
 async def test_a_database_that_is_away_is_unavailable_until_it_is_back(
     server: Server, url: str
 ) -> None:
