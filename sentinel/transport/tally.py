@@ -13,7 +13,6 @@ Four things let a million rows be judged in a few megabytes:
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -29,24 +28,24 @@ _FILTER_BITS = 1 << 22
 _HEAPS = 64
 
 
-@dataclass(slots=True)
 class Tally:
     """Adds rows up. `id_name` is the field that identifies, `group_name` the one to count by."""
 
-    id_name: str
-    group_name: str = ""
-    items: int = 0
-    invalid: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    samples: list[Mapping[str, Any]] = field(default_factory=list)
-    currencies: Counter[str] = field(default_factory=Counter)
-    groups: Counter[str] = field(default_factory=Counter)
-    _content: int = 0
-    _heaps: list["array[int]"] = field(default_factory=lambda: [array("Q") for _ in range(_HEAPS)])
-    _seen: bytearray = field(default_factory=lambda: bytearray(_FILTER_BITS // 8))
-    _caught: dict[int, str] = field(default_factory=dict)
-    _sample: dict[int, float] = field(default_factory=dict)
-    _below: int = 1 << 64
+    def __init__(self, id_name: str, group_name: str = "") -> None:
+        self.id_name = id_name
+        self.group_name = group_name
+        self.items = 0
+        self.invalid = 0
+        self.reasons: Counter[str] = Counter()
+        self.samples: list[Mapping[str, Any]] = []
+        self.currencies: Counter[str] = Counter()
+        self.groups: Counter[str] = Counter()
+        self._content = 0
+        self._heaps = [array("Q") for _ in range(_HEAPS)]
+        self._seen = bytearray(_FILTER_BITS // 8)
+        self._caught: dict[int, str] = {}
+        self._sample: dict[int, float] = {}
+        self._below = 1 << 64
 
     def add(self, line: int, fields: Mapping[str, str], codes: Sequence[str]) -> None:
         """One row with the codes of what is wrong with it."""
