@@ -53,7 +53,9 @@ def _head(state: IncidentState) -> str:
 
 def _about(state: IncidentState, timezone: str, *, listed: bool) -> list[str]:
     """An incident and its first alerts; one that is not `listed` with others is named by the head."""
-    lines = [f"{_head(state)} — incident {state.incident}" if listed else f"Incident {state.incident}"]
+    lines = [
+        f"{_head(state)} — incident {state.incident}" if listed else f"Incident {state.incident}"
+    ]
     for alert in state.firing()[:5]:
         since = wall(alert.started_at, timezone).strftime("%H:%M:%S %Z")
         lines.append(f"  {alert.origin}: {alert.reason or 'firing'}, since {since}")
