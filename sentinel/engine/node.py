@@ -19,7 +19,7 @@ from sentinel.engine import links
 from sentinel.engine.acting import Acting
 from sentinel.engine.activation import activate, free_leases
 from sentinel.engine.blind import Blind
-from sentinel.engine.deciding import Decisions
+from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.failpoint import Stage, is_off, warn
 from sentinel.engine.folds import Folds, SiteState
 from sentinel.engine.performer import Performer
@@ -34,6 +34,7 @@ from sentinel.kinds import Accepted, Message, Notifier, Secrets
 from sentinel.library.catalog import Catalog, load
 from sentinel.library.document import Level, Problem
 from sentinel.metrics.registry import Metrics, Page
+from sentinel.playbook.guard import close_circuit
 from sentinel.store.journal import Journal
 from sentinel.timeline.facts import Fact
 from sentinel.timeline.site_facts import DocumentsRejected
@@ -210,6 +211,21 @@ class Node:
     async def append(self, stream: str, fact: Fact) -> None:
         """One fact of a stream beside incidents."""
         await self.decisions.run([stream], lambda deciding: deciding.append(stream, fact))
+
+    async def allow(self, playbook: str, by: str) -> int:
+        """Close the circuits of a playbook's guards: a person lets it act again; how many were open."""
+
+        def body(deciding: Deciding) -> int:
+            closed = 0
+            for name in sorted(deciding.streams):
+                for fact in close_circuit(deciding.overlay.guard(name), by=by, now=deciding.now):
+                    deciding.append(name, fact)
+                    closed += 1
+            return closed
+
+        return await self.decisions.planned(
+            lambda overlay: list(overlay.view.streams(f"guard/{playbook}/")), body
+        )
 
     async def site(self) -> SiteState:
         """The kill switch, the catalogue in force, the tokens."""

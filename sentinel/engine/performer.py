@@ -20,7 +20,7 @@ from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.posting import Posting
 from sentinel.errors import Failure, LeaseLost
-from sentinel.incident import runs, sending
+from sentinel.incident import runs, sending, steps
 from sentinel.incident.plan import Course, streams_for
 from sentinel.incident.state import IncidentState
 from sentinel.store.journal import Work, WorkKind
@@ -202,13 +202,13 @@ class Performer:
     # ── steps ──
 
     async def _step(self, row: Work) -> None:
-        def claim(deciding: Deciding) -> tuple[runs.StepClaim, Work] | None:
+        def claim(deciding: Deciding) -> tuple[steps.StepClaim, Work] | None:
             current = _takeable(deciding, row.key)
             if current is None:
                 return None
             course = deciding.course(current.incidents[0])
             epoch = current.epoch + 1
-            claimed = runs.claim_step(course, current.body, node=self.node, epoch=epoch)
+            claimed = steps.claim_step(course, current.body, node=self.node, epoch=epoch)
             deciding.settle()
             if claimed is None:
                 return None
@@ -234,7 +234,7 @@ class Performer:
                 course.happened(inc.NoteAdded(f"run/{claimed.run}"), note=note)
             for digest, name, size in acted.kept:
                 course.happened(inc.EvidenceKept(digest, name, size, f"run/{claimed.run}"))
-            runs.step_came_to(course, claimed, acted.result)
+            steps.step_came_to(course, claimed, acted.result, found=acted.found)
             deciding.settle()
 
         await self.decisions.planned(lambda overlay: self._streams(overlay, row), conclude)

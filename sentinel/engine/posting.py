@@ -65,7 +65,7 @@ class Posting:
     def _asked(self, claim: Claim, states: Sequence[IncidentState]) -> str:
         """What the approvers are asked, from the run's own playbook."""
         asked = [
-            f"{run.playbook}: may step `{step}` go on?"
+            self._present.question(run.digest, step)
             for state in states
             for run, step in asked_of(state)
         ]

@@ -108,6 +108,7 @@ def _fires(probe: Probe, labels: Labels, firing: Firing) -> Report:
         summary=firing.text,
         evidence=firing.evidence,
         flapping=firing.flapping,
+        failing_since_at=firing.failing_since_at,
     )
 
 

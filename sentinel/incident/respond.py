@@ -69,6 +69,7 @@ def _joined(report: Report, *, worse: bool) -> inc.AlertJoined:
         reason=report.reason,
         evidence=report.evidence,
         worse=worse,
+        failing_since_at=report.failing_since_at,
     )
 
 

@@ -168,8 +168,8 @@ class Http:
         maximum=BODY_LIMIT,
     )
 
-    _plain: Request | None = field(default=None, init=False, repr=False, compare=False)
-    """The request of a stranger without secrets: it never changes, so it is made once."""
+    _plain: tuple[Request, str] | None = field(default=None, init=False, repr=False, compare=False)
+    """The request of a stranger without secrets, and its head: they never change."""
 
     def host(self) -> str:
         """The host that is connected to."""
@@ -182,8 +182,10 @@ class Http:
     async def visit(self, world: ProbeWorld, visitor: Visitor | None) -> Observation:
         """Ask as a visitor who has cookies and comes from a page; None: a stranger."""
         try:
-            request = (self._plain if visitor is None else None) or self._remembered(
-                world.secrets, visitor
+            request, head = (
+                self._plain
+                if self._plain is not None and visitor is None
+                else self._remembered(world.secrets, visitor)
             )
         except ValueError as error:
             return _unasked(str(error))
@@ -191,14 +193,15 @@ class Http:
         exchange = await world.transport.fetch(request, world.deadline, jar=jar)
         if visitor is not None and exchange.status:
             visitor.page = exchange.url
-        return observed(exchange, request, now=world.now, needed=world.needed)
+        return observed(exchange, head, now=world.now, needed=world.needed)
 
-    def _remembered(self, secrets: Secrets, visitor: Visitor | None) -> Request:
+    def _remembered(self, secrets: Secrets, visitor: Visitor | None) -> tuple[Request, str]:
         request = self.request(secrets, visitor)
+        whole = request, request.head()
         secret = self.basic or self.bearer or self.secret_headers or self.secret_form
         if visitor is None and not secret and "{" not in self.url:
-            object.__setattr__(self, "_plain", request)
-        return request
+            object.__setattr__(self, "_plain", whole)
+        return whole
 
     def request(self, secrets: Secrets, visitor: Visitor | None) -> Request:
         """The request on the wire. Raises SecretMissing, and ValueError for a URL that is none."""
@@ -258,9 +261,10 @@ def _unasked(text: str) -> Observation:
 
 
 def observed(
-    exchange: Exchange, request: Request, *, now: datetime, needed: frozenset[str]
+    exchange: Exchange, head: str, *, now: datetime, needed: frozenset[str]
 ) -> Observation:
-    """What an exchange comes to as an observation. Without anything `needed` the status counts."""
+    """What an exchange comes to as an observation; `head` is its request's, for evidence. Without
+    anything `needed` the status counts."""
     reason, outcome, text = _verdict(exchange, needed)
     samples = [Sample("timing.total_s", exchange.duration_s, "s")]
     certificates = exchange.certificates if exchange.pems else ()
@@ -277,7 +281,7 @@ def observed(
         address=exchange.address,
         samples=samples,
         evidence=Evidence(
-            request=request.head(),
+            request=head,
             response=exchange.head_text(),
             body=exchange.body[:EVIDENCE_BODY],
             facts=facts_of(exchange),

@@ -11,10 +11,11 @@ outlives its deadline, and nothing is read beyond the limits that the request st
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import pycurl
+from msgspec.structs import replace
 
 from sentinel.transport import redirects
 from sentinel.transport.answer import read

@@ -4,6 +4,7 @@ Family names and meanings are blackbox_exporter's. Where it shows nothing about 
 that it refused, these are shown: an expired one is exactly the one to see.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,6 +20,9 @@ EVIDENCE_BODY = 16 * 1024
 
 NO_CHAIN = -62135596800
 """What blackbox_exporter says of the verified chain when nothing was verified (Go's zero time)."""
+
+
+_SHOWN = re.compile(rb"(?i)\r\n(content-length|last-modified)[ \t]*:[ \t]*([^\r\n]*)")
 
 
 def address_metrics(exchange: Exchange) -> dict[str, Any]:
@@ -77,7 +81,8 @@ def _leaf(leaf: Certificate) -> tuple[str, ...]:
 
 def http_metrics(exchange: Exchange) -> dict[str, Any]:
     """All of an HTTP conversation's."""
-    length = exchange.header("content-length")
+    named = {name.lower(): value for name, value in _SHOWN.findall(exchange.head)}
+    length = named.get(b"content-length", b"")
     shown = address_metrics(exchange)
     shown |= {
         "probe_http_duration_seconds": exchange.phases,
@@ -88,7 +93,7 @@ def http_metrics(exchange: Exchange) -> dict[str, Any]:
         "probe_http_content_length": _length(length) if exchange.status else 0,
         "probe_http_uncompressed_body_length": len(exchange.body),
     }
-    modified = exchange.header("last-modified")
+    modified = named.get(b"last-modified", b"")
     if modified and (seconds := _http_date(modified)) is not None:
         shown["probe_http_last_modified_timestamp_seconds"] = seconds
     if exchange.pems:
@@ -147,15 +152,15 @@ CERTIFICATE_NAMES: Mapping[str, Any] = {
 }
 
 
-def _length(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else -1
+def _length(digits: bytes) -> int:
+    return int(digits) if digits.isdigit() else -1
 
 
 @lru_cache(maxsize=4096)
-def _http_date(text: str) -> float | None:
+def _http_date(text: bytes) -> float | None:
     """Seconds of a Last-Modified value; None when it is not a date."""
     try:
-        at = parsedate_to_datetime(text)
+        at = parsedate_to_datetime(text.decode("iso-8859-1"))
     except (ValueError, OverflowError):
         return None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -218,9 +218,10 @@ async def incident_document(request: Request, node: Node, who: Caller) -> Respon
     if what != "export":
         return refused("not_found", "story, export, postmortem or verify", 404)
     if request.query_params.get("format") == "markdown":
-        text = export_markdown(records, timezone="UTC", names=node.names())
+        text = export_markdown(records, timezone=timezone, names=node.names())
         return PlainTextResponse(text, media_type="text/markdown")
-    return Response(export_json(records), media_type="application/json")
+    content = export_json(records, timezone=timezone, names=node.names())
+    return Response(content, media_type="application/json")
 
 
 @known
@@ -331,6 +332,15 @@ async def automation(request: Request, node: Node, who: Caller) -> Response:
 
 
 @known
+async def allow_playbook(request: Request, node: Node, who: Caller) -> Response:
+    """``POST /playbooks/ID/allow``: close its circuits after failed remediations."""
+    name = request.path_params["playbook"]
+    if name not in node.present.policy.playbooks:
+        return refused("unknown_playbook", f"there is no playbook {name}", 404)
+    return Json({"playbook": name, "closed": await node.allow(name, who.name)})
+
+
+@known
 async def tokens(request: Request, node: Node, who: Caller) -> Response:
     """``GET /tokens`` names, ``POST /tokens {name, user}``: the answer is the only time it is shown."""
     if request.method == "GET":
@@ -373,6 +383,7 @@ ROUTES = [
     Route("/silences", silences, methods=["GET", "POST"]),
     Route("/silences/{silence}/expire", expire_silence, methods=["POST"]),
     Route("/automation", automation, methods=["GET", "POST"]),
+    Route("/playbooks/{playbook}/allow", allow_playbook, methods=["POST"]),
     Route("/tokens", tokens, methods=["GET", "POST"]),
     Route("/tokens/{name}/revoke", revoke_token, methods=["POST"]),
     Route("/people/{person}/page", page_person, methods=["POST"]),

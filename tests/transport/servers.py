@@ -28,12 +28,14 @@ async def serving(script: Script, context: ssl.SSLContext | None = None) -> Asyn
         assert task is not None
         under_way[task] = writer
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            if context is not None:
+                await writer.start_tls(context)
             await script(reader, writer)
             writer.close()
             await writer.wait_closed()
         writer.transport.abort()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -43,7 +45,8 @@ async def serving(script: Script, context: ssl.SSLContext | None = None) -> Asyn
         await asyncio.gather(*under_way, return_exceptions=True)
         for writer in under_way.values():
             writer.transport.abort()
-        await asyncio.sleep(0)  # an abort is done in the loop's next round
+        for _ in range(10):  # an abort is done in the loop's next rounds
+            await asyncio.sleep(0)
 
 
 def saying(*parts: bytes) -> Script:

@@ -28,7 +28,7 @@ def test_the_facts_are_those_that_openssl_reads(name):
 
     assert told(name, "-subject", "-nameopt", "RFC2253") == leaf.subject
     assert told(name, "-issuer", "-nameopt", "RFC2253") == leaf.issuer
-    assert told(name, "-serial").lower() == leaf.serial.lstrip("0")
+    assert int(told(name, "-serial"), 16) == int(leaf.serial, 16)
     assert told(name, "-fingerprint", "-sha256").replace(":", "").lower() == leaf.fingerprint
     for at, option in ((leaf.not_before, "-startdate"), (leaf.not_after, "-enddate")):
         known = datetime.strptime(told(name, option), "%b %d %H:%M:%S %Y %Z")
