@@ -49,7 +49,7 @@ def demo(folder: Path, once: bool, patience: float) -> None:
     signal.signal(signal.SIGTERM, _leave)
     show = Show(Console(highlight=False, soft_wrap=False))
     try:
-        with world(folder, patience_s=patience) as started:
+        with world(folder) as started:
             missing = _round(started, show, patience)
             if not once:
                 _stay(started, show, patience)
