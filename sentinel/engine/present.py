@@ -15,7 +15,8 @@ from sentinel.library.catalog import read_one
 from sentinel.monitor.silence import automation_paused
 from sentinel.oncall.escalation import Escalation
 from sentinel.oncall.rotation import Rotation
-from sentinel.playbook.playbook import Playbook
+from sentinel.playbook.needs import step_named
+from sentinel.playbook.playbook import Playbook, WaitApproval, WaitChecklist
 from sentinel.store.journal import View
 from sentinel.words import Outcome
 
@@ -69,6 +70,25 @@ class Present:
         """Everybody this incident may page: by its escalation, else by any playbook's."""
         planned = state.paging.escalation
         return self._pageable | {f"escalation/{planned}"} if planned else self._pageable
+
+    def question(self, digest: str, step: str) -> str:
+        """What an approval or checklist step asks people, as its playbook says it."""
+        playbook = self._known.get(digest)
+        if not isinstance(playbook, Playbook):
+            return f"May step `{step}` go on?"
+        declared = step_named(playbook, step)
+        does = declared.does if declared is not None else None
+        match does:
+            case WaitApproval(text=text) if text:
+                return f"{playbook.id}: {text}"
+            case WaitChecklist(items=items):
+                return "\n".join(
+                    [f"{playbook.id}: please do, and tick:", *(f"- {i}" for i in items)]
+                )
+            case WaitApproval():
+                return f"{playbook.id}: may step `{step}` go on?"
+            case _:
+                return f"{playbook.id}: step `{step}` was interrupted. Did it take effect?"
 
     def pinned(self, view: View) -> Mapping[str, Pinned]:
         """Documents by digest, as one transaction can read them."""

@@ -2,17 +2,19 @@
 
 import logging
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from sentinel.clock import Clock
+from sentinel.engine.blind import Blind
+from sentinel.engine.deciding import Decisions
 from sentinel.engine.folds import Overlay
 from sentinel.errors import Failure
 from sentinel.incident.state import OPEN
+from sentinel.library.catalog import Catalog
 from sentinel.library.site import Keep as DeclaredKeep
-from sentinel.store.journal import Keep, WorkKind
+from sentinel.metrics.registry import Metrics
+from sentinel.store.journal import Journal, Keep, WorkKind
 from sentinel.words import Severity
-
-if TYPE_CHECKING:
-    from sentinel.engine.node import Node
 
 EVERY = timedelta(seconds=1)
 CONTACTS_EVERY = timedelta(minutes=1)
@@ -27,10 +29,21 @@ def keep_of(declared: DeclaredKeep) -> Keep:
     return Keep(declared.results_for, declared.rollups_for, declared.evidence_for)
 
 
+class Kept(Protocol):
+    """What upkeep needs of a node."""
+
+    decisions: Decisions
+    journal: Journal
+    clock: Clock
+    blind: Blind
+    metrics: Metrics
+    catalog: Catalog
+
+
 class Upkeep:
     """Runs the duties of a node, one look a second."""
 
-    def __init__(self, node: "Node") -> None:
+    def __init__(self, node: Kept) -> None:
         self._node = node
         self._next: dict[str, datetime] = {}
 

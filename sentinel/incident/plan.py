@@ -157,9 +157,19 @@ def people_who_may_be_paged(policy: Policy, references: Iterable[str]) -> set[st
             case "escalation":
                 if escalation := policy.escalations.get(name):
                     waiting += [each for level in escalation.levels for each in level.page]
+                    found |= _chats(escalation)
             case _:
                 continue
     return found
+
+
+def _chats(escalation: Escalation) -> set[str]:
+    """The addresses that an escalation's levels tell, as `paging` names them."""
+    return {
+        f"chat/{escalation.id}/{number}/{place}"
+        for number, level in enumerate(escalation.levels, start=1)
+        for place in range(len(level.tell))
+    }
 
 
 def _members(policy: Policy, name: str, waiting: list[str]) -> set[str]:

@@ -6,7 +6,7 @@ every incident in the delivery, leaves out pages withdrawn meanwhile, and writes
 failed page hasten the person's next step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -80,7 +80,13 @@ def claim(
             pag.PageStarted(page.page, delivery, code(delivery), attempt, node, epoch)
         )
     keys = tuple((incident, page.page) for incident, page in pages)
-    return Claim(delivery, person, known.method, code(delivery), attempt, keys, pages[0][1].purpose)
+    return Claim(delivery, person, known.method, code(delivery), attempt, keys, _purpose(pages))
+
+
+def _purpose(pages: Sequence[tuple[str, Page]]) -> str:
+    """What a bundle is for: a page if any page is in it, else what its first one is for."""
+    purposes = [page.purpose for _, page in pages]
+    return "page" if "page" in purposes else purposes[0]
 
 
 def _live_pages(courses: Mapping[str, Course], known: Delivering) -> list[tuple[str, Page]]:

@@ -170,7 +170,9 @@ async def test_a_prober_that_does_not_end_is_given_up_on_and_its_late_answer_ign
         released.set()
         script(probe).then(good())
         await watch.advance(20)
-        first = (await watch.results())[0]
+        first, *later = await watch.results()
+        page = watch.metrics.exposition().body.decode()
+    assert f'sentinel_checks_total{{outcome="ok"}} {len(later)}.0' in page
     assert (first.outcome, first.reason) == (Outcome.failed, "timeout")
 
 
@@ -482,6 +484,24 @@ async def test_a_reload_keeps_what_is_known_and_ends_what_is_gone():
         checked = len(script(goes).worlds)
         await watch.until(Verdict.ok, "stays")
         assert checked == len(script(goes).worlds)
+
+
+@played
+async def test_a_probe_that_comes_back_begins_anew():
+    probe = scripted(every_s=Seconds(10.0), confirm=Confirm(down=9, down_of=9))
+    script(probe).then(bad("status", evidence=page_of_shop(b"old")))
+    async with watching([probe]) as watch:
+        await watch.advance(35)
+        watch.watcher.apply([])
+        await watch.advance(1)
+        removed_at = watch.clock.now()
+        script(probe).then(good())
+        watch.watcher.apply([probe])
+        await watch.advance(60)
+        since = [r for r in await watch.results() if r.due_at > removed_at]
+        assert since
+        assert not any(result.evidence for result in since)
+        assert (await watch.verdict()).recovered_at is None
 
 
 @played
