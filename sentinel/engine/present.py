@@ -72,7 +72,9 @@ class Present:
             case WaitApproval(text=text) if text:
                 return f"{playbook.id}: {text}"
             case WaitChecklist(items=items):
-                return "\n".join([f"{playbook.id}: please do, and tick:", *(f"- {i}" for i in items)])
+                return "\n".join(
+                    [f"{playbook.id}: please do, and tick:", *(f"- {i}" for i in items)]
+                )
             case WaitApproval():
                 return f"{playbook.id}: may step `{step}` go on?"
             case _:
