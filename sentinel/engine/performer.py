@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import Any
 
 from sentinel.engine.acting import Acting
-from sentinel.engine.correlator import references
 from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
@@ -215,7 +214,7 @@ class Performer:
                     state,
                     group=state.group,
                     guards=runs.guards_of(state),
-                    references=references(self.decisions.present.policy, state),
+                    references=self.decisions.present.references(state),
                 )
             )
         return sorted(names)

@@ -5,7 +5,8 @@ pen: each fact goes into its stream and at once into the state, so that the next
 already knows it. `streams_for` names what must be locked; the engine locks it in name order.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -71,7 +72,10 @@ class Course:
         self.facts: dict[str, list[Fact]] = {}
         self.wanted: dict[str, Wanted] = {}
         self.done: set[str] = set()
-        self.people = dict(situation.people)
+        self.people: MutableMapping[str, Receiving] = ChainMap(
+            {},
+            cast("MutableMapping[str, Receiving]", situation.people),  # only ever read
+        )
         self.guards = dict(situation.guards)
         self.groups = dict(situation.groups)
         self.wakes: set[str] = set()

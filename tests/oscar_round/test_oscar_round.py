@@ -146,7 +146,11 @@ def test_a_slow_database_is_a_warning_that_wakes_nobody_at_high_urgency(scene: S
 
 def test_a_missing_basket_button_pages_again(scene: Scene) -> None:
     scene.fault(missing_button=True)
-    found = scene.until(lambda: scene.incident("shop-product"), SOON_S, "an incident")
+    found = scene.until(
+        lambda: scene.incident("shop-product"),
+        SOON_S,
+        lambda: f"an incident of {scene.probe('shop-product')}",
+    )
     incident = found["incident"]
     mail = scene.until(lambda: scene.mail_about(incident, "no_basket_button"), 80, "a mail")
 
