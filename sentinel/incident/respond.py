@@ -253,10 +253,12 @@ def wake_at(course: Course) -> datetime | None:
     times = [runs.wake_at(course)]
     if state.status is Status.triggered:
         times += [state.paging.begin_at, state.paging.next_at]
-    if state.status in OPEN:
-        times += [state.hold_until_at, course.now + LOOK_AGAIN]
+    if state.status is Status.acknowledged:
+        times.append(state.hold_until_at)
+    if state.status in OPEN or runs.under_way(state):
+        times.append(course.now + LOOK_AGAIN)
     elif state.resolved_at is not None:
         times.append(state.resolved_at + CLOSES_AFTER)
-        if _held(course):
-            times.append(state.resolved_at + HELD_FOR)
+    if state.resolved_at is not None and _held(course):
+        times.append(state.resolved_at + HELD_FOR)
     return min(at for at in times if at is not None)
