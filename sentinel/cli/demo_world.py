@@ -27,6 +27,7 @@ from sentinel.cli.demo_client import Away, Site
 REPOSITORY = Path(sentinel.__file__).parent.parent
 WORKSPACE = ("probes", "playbooks", "rotations", "sentinel.yaml")
 USUAL_PORT = 8800
+START_WITHIN_S = 60.0
 END_WITHIN_S = 8.0
 MOST_LINES = 10_000
 _METHOD = re.compile(r"env:([A-Z][A-Z0-9_]*_MAIL)\b")
@@ -71,17 +72,18 @@ class Child:
             if len(self.lines) < MOST_LINES:
                 self.lines.append(json.loads(line))
 
-    def address(self, patience_s: float) -> str:
+    def address(self) -> str:
         """The address of its first line. Raises NotStarted."""
-        return str(self.until(lambda: self.lines and self.lines[0], patience_s)["address"])
+        return str(self.until(lambda: self.lines and self.lines[0])["address"])
 
-    def until(self, ready: Callable[[], Any], patience_s: float) -> Any:
+    def until(self, ready: Callable[[], Any]) -> Any:
         """Wait until `ready` gives something true. Raises NotStarted when it ends, or in the end."""
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + START_WITHIN_S
         while time.monotonic() < deadline:
-            if found := ready():
+            ended = self.process.poll() is not None  # before it is asked: another may answer there
+            if not ended and (found := ready()):
                 return found
-            if self.process.poll() is not None:
+            if ended:
                 break
             time.sleep(0.05)
         raise NotStarted(f"{self.name} did not start: {self.talk()}")
@@ -127,13 +129,14 @@ class World:
 
 
 @contextlib.contextmanager
-def world(workspace: Path, *, patience_s: float) -> Iterator[World]:
-    """Start everything, and end it in any case. Raises NotStarted."""
+def world(workspace: Path, *, port: int = USUAL_PORT) -> Iterator[World]:
+    """Start everything, and end it in any case; the console at `port` if nobody listens there,
+    else at any free one. Raises NotStarted."""
     with contextlib.ExitStack() as ends:
         scratch = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="sentinel-demo-")))
         copy = _copied(workspace, scratch / "workspace")
-        starting = _Starting(ends, scratch, patience_s)
-        port = free_port(USUAL_PORT)
+        starting = _Starting(ends, scratch)
+        port = free_port(port)
         console = f"http://127.0.0.1:{port}"
         vendor = starting.example("vendor", "examples.shop.vendor")
         shop = starting.example(
@@ -143,7 +146,7 @@ def world(workspace: Path, *, patience_s: float) -> Iterator[World]:
         box = starting.child(
             "mailbox", _module("examples.shop.mailbox", "--port", "0", "--dir", scratch / "mail")
         )
-        smtp_port = box.address(patience_s).rpartition(":")[2]
+        smtp_port = box.address().rpartition(":")[2]
         node = starting.child(
             "node",
             _module(
@@ -153,17 +156,16 @@ def world(workspace: Path, *, patience_s: float) -> Iterator[World]:
             _mail_addresses(copy, smtp_port),
         )  # fmt: skip
         site = Site(console)
-        node.until(lambda: _is_ready(site), patience_s)
+        node.until(lambda: _is_ready(site))
         yield World(site, Site(shop), Site(vendor), copy, box)
 
 
 class _Starting:
     """Starts children and makes sure of their end, the last one first."""
 
-    def __init__(self, ends: contextlib.ExitStack, scratch: Path, patience_s: float) -> None:
+    def __init__(self, ends: contextlib.ExitStack, scratch: Path) -> None:
         self._ends = ends
         self._scratch = scratch
-        self._patience_s = patience_s
 
     def child(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Child:
         child = Child(
@@ -176,7 +178,7 @@ class _Starting:
         return child
 
     def example(self, name: str, module: str, *more: str) -> str:
-        return self.child(name, _module(module, "--port", "0", *more)).address(self._patience_s)
+        return self.child(name, _module(module, "--port", "0", *more)).address()
 
 
 def _module(name: str, *arguments: str | Path) -> list[str]:

@@ -66,6 +66,8 @@ def _told(claim: Claim, states: Sequence[IncidentState], link: str) -> Message:
     state = states[0]
     if state.status is Status.resolved:
         news = f"Resolved: {title(state)}"
+    elif state.status is Status.triggered:
+        news = f"{_head(state)}, people are being paged"
     else:
         news = f"{state.holder or 'Somebody'} has it: {title(state)}"
     body = f"{news}\nIncident {state.incident}\n{link}"

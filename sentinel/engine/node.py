@@ -111,7 +111,14 @@ class Node:
             folder=settings.root,
             check=self._check,
         )
-        self.performer = Performer(self.decisions, settings.name, self.posting, acting)
+        self.performer = Performer(
+            self.decisions,
+            settings.name,
+            self.posting,
+            acting,
+            on_sent=lambda outcome: self.metrics.pages.labels(outcome).inc(),
+            on_step=lambda outcome: self.metrics.steps.labels(outcome).inc(),
+        )
         self.blind = Blind(
             settings.data, clock, notifier, on_blind=self._on_blind, seen=self._failing
         )

@@ -8,13 +8,12 @@ lease; whoever comes after the lease decides by the fact.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from sentinel.engine.acting import Acting
-from sentinel.engine.correlator import references
 from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
@@ -28,6 +27,7 @@ from sentinel.timeline import incident_facts as inc
 
 AT_ONCE = 64
 """Deliveries and steps under way at the same time, each kind."""
+ENDS_WITHIN_S = 3.0
 DELIVERY_LEASE = timedelta(seconds=30)
 """Longer than a send may take with its process replaced: see `Posting`."""
 LONGEST_SLEEP = timedelta(seconds=10)
@@ -50,8 +50,20 @@ class Sending:
 class Performer:
     """Acts on due rows. One a node, named `node` in what it starts."""
 
-    def __init__(self, decisions: Decisions, node: str, posting: Posting, acting: Acting) -> None:
+    def __init__(
+        self,
+        decisions: Decisions,
+        node: str,
+        posting: Posting,
+        acting: Acting,
+        *,
+        on_sent: Callable[[str], None] = lambda outcome: None,
+        on_step: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
+        """`on_sent` and `on_step` count what came of each send and each attempt."""
         self.decisions = decisions
+        self._on_sent = on_sent
+        self._on_step = on_step
         self.node = node
         self.posting = posting
         self.acting = acting
@@ -77,9 +89,16 @@ class Performer:
                     )
                     await self._pause(AFTER_FAILURE)
         finally:
-            for act in self._under_way.values():
-                act.cancel()
-            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+            await self._end()
+
+    async def _end(self) -> None:
+        """What is under way may finish, within `ENDS_WITHIN_S`; what is cut off is done again later."""
+        under_way = set(self._under_way.values())
+        if under_way:
+            await asyncio.wait(under_way, timeout=ENDS_WITHIN_S)
+        for act in under_way:
+            act.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def turn(self) -> int:
         """Begin everything that is due and not under way; how many began."""
@@ -151,6 +170,7 @@ class Performer:
         if claimed is None:
             return
         sent, reason, text = await self.posting.send(claimed.claim, claimed.states)
+        self._on_sent(sent.value)
         await self.decisions.planned(
             lambda overlay: self._streams(overlay, row),
             lambda deciding: _conclude(deciding, claimed, sent, reason, text),
@@ -194,7 +214,7 @@ class Performer:
                     state,
                     group=state.group,
                     guards=runs.guards_of(state),
-                    references=references(self.decisions.present.policy, state),
+                    references=self.decisions.present.references(state),
                 )
             )
         return sorted(names)
@@ -224,6 +244,7 @@ class Performer:
             return
         claimed, taken = found
         acted = await self.acting.act(claimed)
+        self._on_step(acted.result.kind)
 
         def conclude(deciding: Deciding) -> None:
             _still_ours(deciding, taken)

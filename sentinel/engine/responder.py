@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sentinel.engine.audit import AUDIT, audit
-from sentinel.engine.correlator import Correlator, references
+from sentinel.engine.correlator import Correlator
 from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
@@ -57,8 +57,8 @@ class Responder:
         """Decide until cancelled. A journal that refuses is reported and tried again."""
         while True:
             try:
-                await self.turn()
-                self._on_success()
+                if await self.turn():
+                    self._on_success()  # something was committed: reading alone proves nothing
                 await self._rest()
             except Failure as failure:
                 log.warning(
@@ -151,16 +151,16 @@ class Responder:
         return await self.decisions.planned(plan, body)
 
     def _streams(self, overlay: Overlay, incident: str) -> list[str]:
-        policy = self.decisions.present.policy
+        present = self.decisions.present
         state = overlay.incident(incident)
         if not state.incident:
             return [f"incident/{incident}"]
         return streams_for(
-            policy,
+            present.policy,
             state,
             group=state.group,
             guards=runs.guards_of(state),
-            references=references(policy, state),
+            references=present.references(state),
         )
 
 

@@ -20,6 +20,9 @@ from sentinel.timeline import paging_facts as pag
 from sentinel.timeline import site_facts as site
 from sentinel.words import Seconds, Urgency
 
+CHAT = "chat/"
+"""Before ``ESCALATION/LEVEL/PLACE``: an address under ``tell:``, in the place of a person."""
+CHAT_METHOD = "tell"
 FALLBACK = 0
 """The level number of the site's fallback."""
 
@@ -119,7 +122,15 @@ def _reach(course: Course, number: int, level: Level, first: str) -> bool:
     course.happened(pag.LevelReached(round_, number, people, next_at, found.because))
     for person in people:
         queue_rule(course, person, level=number)
+    for place in range(len(level.tell)):
+        _tell_chat(course, f"{CHAT}{course.state.paging.escalation}/{number}/{place}", number)
     return True
+
+
+def _tell_chat(course: Course, chat: str, level: int) -> None:
+    """Tell a plain address of a level; it counts as nobody having been paged."""
+    step = RuleStep(CHAT_METHOD)
+    _queue(course, chat, level=level, number=0, step=step, purpose="tell", mark="chat")
 
 
 def _resolve(course: Course, level: Level) -> Resolved:

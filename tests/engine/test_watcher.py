@@ -488,7 +488,7 @@ async def test_a_reload_keeps_what_is_known_and_ends_what_is_gone():
 
 @played
 async def test_a_probe_that_comes_back_begins_anew():
-    probe = scripted(every_s=Seconds(10.0), confirm=Confirm(down=5, down_of=5))
+    probe = scripted(every_s=Seconds(10.0), confirm=Confirm(down=9, down_of=9))
     script(probe).then(bad("status", evidence=page_of_shop(b"old")))
     async with watching([probe]) as watch:
         await watch.advance(35)

@@ -55,7 +55,7 @@ def test_a_day_is_not_compared_with_itself():
     weekly = Baseline(days=tuple(((NOON - 7 * week * DAY).date(), 100.0) for week in (3, 2, 1)))
     today = learn(weekly, value=10.0, digest="a", now=NOON - timedelta(hours=1))
     also = learn(today, value=10.0, digest="b", now=NOON)
-    two_weeks = Baseline(days=also.days[2:])
+    two_weeks = Baseline(days=also.days[1:])
     assert weekday_ratio(also, 50.0, now=NOON) == pytest.approx(-0.5)
     assert not weekday_ratio(two_weeks, 50.0, now=NOON)
 

@@ -48,7 +48,10 @@ def test_nobody_else_may_answer_and_silence_refuses(tmp_path: Path) -> None:
     async def score(world: World) -> None:
         await world.alert()
         name = await world.incident()
-        run, step = next(iter((await world.ask("GET", f"/api/v1/incidents/{name}")).json()["runs"])), "allowed"
+        run, step = (
+            next(iter((await world.ask("GET", f"/api/v1/incidents/{name}")).json()["runs"])),
+            "allowed",
+        )
         body = {"run": run, "step": step, "answer": "approved", "by": "bo"}
         answer = await world.ask("POST", f"/api/v1/incidents/{name}/answer", body=body)
         assert (answer.status, answer.json()["error"]) == (409, "not_asked")
