@@ -22,6 +22,8 @@ from tests.oscar_round.scene import Scene, node, prometheus
 pytestmark = [pytest.mark.slow, pytest.mark.needs("prometheus")]
 OSCAR = ROOT / "examples" / "django-oscar" / "shop.py"
 SOON_S = 60.0
+LATER_S = 120.0
+"""For a probe that looks every 30 s and was muted by its parent until an interval after that recovered."""
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +150,7 @@ def test_a_missing_basket_button_pages_again(scene: Scene) -> None:
     scene.fault(missing_button=True)
     found = scene.until(
         lambda: scene.incident("shop-product"),
-        SOON_S,
+        LATER_S,
         lambda: f"an incident of {scene.probe('shop-product')}",
     )
     incident = found["incident"]
