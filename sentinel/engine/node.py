@@ -19,6 +19,7 @@ from sentinel.engine import links
 from sentinel.engine.acting import Acting
 from sentinel.engine.activation import activate, free_leases
 from sentinel.engine.blind import Blind
+from sentinel.engine.collector import settle_collector
 from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.failpoint import Stage, is_off, warn
 from sentinel.engine.folds import Folds, SiteState
@@ -152,6 +153,7 @@ class Node:
         self.journal.woken(self._woken)
         self.metrics.reload_ok.set(1)
         self.metrics.reload_at.set(self.clock.now().timestamp())
+        settle_collector()
         loops = (self.watcher.run, self.responder.run, self.performer.run, self.upkeep.run)
         self._loops = [asyncio.ensure_future(self._kept(loop)) for loop in loops]
 
@@ -217,6 +219,7 @@ class Node:
         self.watcher.apply(catalog.policy.probes.values())
         await self.blind.rewrite(self.decisions)
         self.metrics.reload_at.set(self.clock.now().timestamp())
+        settle_collector()
 
     async def append(self, stream: str, fact: Fact) -> None:
         """One fact of a stream beside incidents."""
