@@ -41,10 +41,18 @@ def progress(course: Course) -> None:
     if course.state.status is not Status.triggered:
         return
     if paging.begin_at is not None and paging.begin_at <= course.now:
-        again = paging.round > 0
-        begin_round(course, "reopened" if again else "opened")
+        begin_round(course, _why_now(course))
     elif paging.next_at is not None and paging.next_at <= course.now:
         _next_level(course)
+
+
+def _why_now(course: Course) -> str:
+    """Why planned paging begins: the first of all, of this opening, or for a playbook that came to
+    decide while others were already paged."""
+    paging = course.state.paging
+    if paging.round == 0:
+        return "opened"
+    return "reopened" if paging.began_in < course.state.opening else "worse"
 
 
 def begin_round(course: Course, reason: str, first: str = "") -> None:
