@@ -17,7 +17,7 @@ from sentinel import __version__
 from sentinel.clock import Clock
 from sentinel.engine import links
 from sentinel.engine.acting import Acting
-from sentinel.engine.activation import activate, free_leases
+from sentinel.engine.activation import Changed, activate, free_leases
 from sentinel.engine.blind import Blind
 from sentinel.engine.collector import settle_collector
 from sentinel.engine.deciding import Deciding, Decisions
@@ -213,7 +213,9 @@ class Node:
             return loaded.problems
 
     async def _activate(self, catalog: Catalog) -> None:
-        await activate(self.decisions, catalog, node="", version=__version__, before=self.catalog)
+        changed = await activate(
+            self.decisions, catalog, node="", version=__version__, before=self.catalog
+        )
         self.catalog = catalog
         self.present.activate(self._policy(catalog))
         self.watcher.apply(catalog.policy.probes.values())
