@@ -41,8 +41,8 @@ async def serving(script: Script, context: ssl.SSLContext | None = None) -> Asyn
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        await _rounds()  # closing between an accept and its connection would leave it open
         server.close()
-        await _rounds()  # who was accepted last is known after these
         for task in under_way.keys() - said:
             task.cancel()
         if under_way:  # the clients are gone, so that what was still to be sent is given up
