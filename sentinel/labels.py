@@ -31,18 +31,26 @@ def _pattern(source: str) -> "re2._Regexp":
     return re2.compile(source, _OPTIONS)
 
 
+def pattern(source: str) -> "re2._Regexp":
+    """A compiled RE2 expression. Raises ValueError with what is wrong with it."""
+    if len(source) > MAX_PATTERN:
+        raise ValueError(f"the pattern is longer than {MAX_PATTERN} characters")
+    try:
+        return _pattern(source)
+    except re2.error as refused:
+        raise ValueError(_said(refused)) from refused
+
+
 def check(matchers: Matchers) -> None:
     """Raises ValueError, naming the label, for a pattern that RE2 does not accept."""
     for label, wanted in matchers.items():
         for one in (wanted,) if isinstance(wanted, str) else wanted:
             if not one.startswith("~"):
                 continue
-            if len(one) > MAX_PATTERN:
-                raise ValueError(f"{label}: the pattern is longer than {MAX_PATTERN} characters")
             try:
-                _pattern(one[1:])
-            except re2.error as refused:
-                raise ValueError(f"{label}: {_said(refused)}") from refused
+                pattern(one[1:])
+            except ValueError as refused:
+                raise ValueError(f"{label}: {refused}") from refused
 
 
 def _said(refused: Exception) -> str:

@@ -92,7 +92,7 @@ def refused(declared: Sequence[object], rendered: Sequence[object]) -> str:
             return (
                 f"argument {position} begins with `-`: write `--` before it, or refuse such values"
             )
-        literal_end = literal_end or (not outside and argument == "--")
+        literal_end = literal_end or argument == "--"
     return ""
 
 

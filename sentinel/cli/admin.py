@@ -89,6 +89,15 @@ def automation_off(client: Client, reason: str, by: str) -> None:
     _switch(client, reason, by, on=False)
 
 
+@automation.command("allow")
+@click.argument("playbook")
+@reaching
+def allow_playbook(client: Client, playbook: str) -> None:
+    """Close a playbook's circuit, opened by failed remediations."""
+    closed = client.post(f"/api/v1/playbooks/{playbook}/allow")["closed"]
+    say(f"{playbook}: {closed} closed")
+
+
 @click.group()
 def token() -> None:
     """Bearer tokens for the API from beyond this machine."""

@@ -1,19 +1,19 @@
 """The running node as commands see it: its API over the unix socket, or over ``--url``."""
 
 import json
+import socket
 import sys
 from dataclasses import dataclass
-from io import BytesIO
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import click
-import pycurl
 
 from sentinel.cli.output import Exit
 
 TIMEOUT_S = 30
-UNREACHABLE = (pycurl.E_COULDNT_CONNECT, pycurl.E_OPERATION_TIMEDOUT, pycurl.E_COULDNT_RESOLVE_HOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +40,45 @@ class Client:
         return answer
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[str, int]:
-        received = BytesIO()
-        handle = pycurl.Curl()
-        handle.setopt(pycurl.URL, f"{self.url.rstrip('/') or 'http://sentinel'}{path}")
-        if not self.url:
-            handle.setopt(pycurl.UNIX_SOCKET_PATH, str(self.socket))
-        handle.setopt(pycurl.PROXY, "")
-        handle.setopt(pycurl.CUSTOMREQUEST, method)
-        handle.setopt(pycurl.WRITEDATA, received)
-        handle.setopt(pycurl.TIMEOUT, TIMEOUT_S)
-        headers = ["accept: application/json"]
+        headers = {"accept": "application/json"}
         if self.token:
-            headers.append(f"authorization: Bearer {self.token}")
-        if body is not None:
-            handle.setopt(pycurl.POSTFIELDS, json.dumps(body))
-            headers.append("content-type: application/json")
-        handle.setopt(pycurl.HTTPHEADER, headers)
+            headers["authorization"] = f"Bearer {self.token}"
+        content = json.dumps(body).encode() if body is not None else None
+        if content is not None:
+            headers["content-type"] = "application/json"
+        connection = self._connection()
         try:
-            handle.perform()
-            return received.getvalue().decode(), handle.getinfo(pycurl.RESPONSE_CODE)
-        except pycurl.error as failed:
+            connection.request(method, path, body=content, headers=headers)
+            answer = connection.getresponse()
+            return answer.read().decode(), answer.status
+        except (OSError, HTTPException) as failed:
             _unreachable(self.url or str(self.socket), failed)
         finally:
-            handle.close()
+            connection.close()
+
+    def _connection(self) -> HTTPConnection:
+        if not self.url:
+            return _Local(self.socket)
+        there = urlsplit(self.url)
+        kind = HTTPSConnection if there.scheme == "https" else HTTPConnection
+        return kind(there.hostname or "", there.port, timeout=TIMEOUT_S)
+
+
+class _Local(HTTPConnection):
+    """HTTP over the node's unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("sentinel", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(str(self._path))
 
 
 def _unreachable(where: str, failed: Exception) -> NoReturn:
-    click.echo(
-        f"no node answers at {where}: {failed.args[1]}; is `sentinel run` running?", err=True
-    )
+    click.echo(f"no node answers at {where}: {failed}; is `sentinel run` running?", err=True)
     sys.exit(Exit.unreachable)
 
 

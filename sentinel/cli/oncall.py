@@ -12,6 +12,8 @@ from sentinel.cli.output import Exit, instant, print_json, print_table, say
 from sentinel.library.catalog import Catalog, load
 from sentinel.library.shape import meant
 from sentinel.localtime import resolve
+from sentinel.oncall.coverage import Change, Roll, covered_ratio, gaps
+from sentinel.oncall.coverage import diff as changes
 from sentinel.oncall.rotation import Rotation
 from sentinel.oncall.schedule import LONGEST, Shift, on_call, shifts
 
@@ -58,7 +60,7 @@ def who(rotation: str, at: datetime | None, folder: Path, as_json: bool) -> None
     """Say who is on call in ROTATION."""
     catalog = read(folder)
     asked = find(catalog, rotation)
-    moment = _instant(at, asked) if at is not None else datetime.now(UTC)
+    moment = _instant(at, asked.timezone) if at is not None else datetime.now(UTC)
     found = on_call(asked, moment, people=catalog.policy.people)
     if as_json:
         print_json(
@@ -94,7 +96,7 @@ def list_shifts(
     if as_json:
         print_json([_shown(shift) for shift in found])
         return
-    rows = [(instant(s.start), instant(s.end), ", ".join(s.people) or "(nobody)") for s in found]
+    rows = [(instant(s.start), instant(s.end), _people(s.people)) for s in found]
     print_table(("from", "to", "people"), rows)
 
 
@@ -120,7 +122,6 @@ def coverage(
     catalog = read(folder)
     names = [rotation] if rotation else sorted(catalog.policy.rotations)
     found = {n: _between(catalog, find(catalog, n), from_at, to_at) for n in names}
-    gaps = {name: [each for each in every if not each.people] for name, every in found.items()}
     if as_json:
         print_json([_coverage(name, found[name]) for name in names])
     else:
@@ -128,7 +129,55 @@ def coverage(
             ("rotation", "covered", "gap from", "to"),
             [row for name in names for row in _gap_rows(name, found[name])],
         )
-    context.exit(Exit.findings if any(gaps.values()) else Exit.ok)
+    context.exit(Exit.findings if any(map(gaps, found.values())) else Exit.ok)
+
+
+@oncall.command()
+@click.argument("before", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--from", "from_at", type=Moment(), help="From when (default: now).")
+@click.option("--to", "to_at", type=Moment(), help="Until when (default: four weeks later).")
+@_workspace
+@_json
+def diff(
+    before: Path, from_at: datetime | None, to_at: datetime | None, folder: Path, as_json: bool
+) -> None:
+    """Show who would be on call instead, were the workspace in BEFORE replaced by this one."""
+    old, new = _roll(read(before)), _roll(read(folder))
+    begin, end = _span(from_at, to_at, "UTC")
+    found = [
+        (name, change)
+        for name in sorted(old.rotations.keys() | new.rotations.keys())
+        for change in changes(old, new, name, begin, end)
+    ]
+    if as_json:
+        print_json([_changed(name, change) for name, change in found])
+        return
+    print_table(
+        ("rotation", "from", "to", "before", "after"),
+        [
+            (name, instant(c.start), instant(c.end), _people(c.before), _people(c.after))
+            for name, c in found
+        ],
+    )
+
+
+def _roll(catalog: Catalog) -> Roll:
+    policy = catalog.policy
+    return Roll(policy.rotations, policy.escalations, policy.people, policy.teams)
+
+
+def _changed(name: str, change: Change) -> Mapping[str, Any]:
+    return {
+        "rotation": name,
+        "start": change.start,
+        "end": change.end,
+        "before": list(change.before),
+        "after": list(change.after),
+    }
+
+
+def _people(people: tuple[str, ...]) -> str:
+    return ", ".join(people) or "(nobody)"
 
 
 def read(folder: Path) -> Catalog:
@@ -150,17 +199,25 @@ def find(catalog: Catalog, name: str) -> Rotation:
     return found
 
 
-def _instant(at: datetime, rotation: Rotation) -> datetime:
-    return at.astimezone(UTC) if at.tzinfo else resolve(at, rotation.timezone)
+def _instant(at: datetime, timezone: str) -> datetime:
+    return at.astimezone(UTC) if at.tzinfo else resolve(at, timezone)
+
+
+def _span(
+    from_at: datetime | None, to_at: datetime | None, timezone: str
+) -> tuple[datetime, datetime]:
+    """The span asked for; wall clocks are those of `timezone`. Raises UsageError."""
+    begin = _instant(from_at, timezone) if from_at is not None else datetime.now(UTC)
+    end = _instant(to_at, timezone) if to_at is not None else begin + COVERED_FOR
+    if not timedelta(0) < end - begin <= LONGEST:
+        raise click.UsageError(f"--to is after --from, by at most {LONGEST.days} days")
+    return begin, end
 
 
 def _between(
     catalog: Catalog, rotation: Rotation, from_at: datetime | None, to_at: datetime | None
 ) -> tuple[Shift, ...]:
-    begin = _instant(from_at, rotation) if from_at is not None else datetime.now(UTC)
-    end = _instant(to_at, rotation) if to_at is not None else begin + COVERED_FOR
-    if not timedelta(0) < end - begin <= LONGEST:
-        raise click.UsageError(f"--to is after --from, by at most {LONGEST.days} days")
+    begin, end = _span(from_at, to_at, rotation.timezone)
     return shifts(rotation, begin, end, people=catalog.policy.people)
 
 
@@ -168,23 +225,17 @@ def _shown(shift: Shift) -> Mapping[str, Any]:
     return {"start": shift.start, "end": shift.end, "people": list(shift.people)}
 
 
-def _ratio(found: tuple[Shift, ...]) -> float:
-    whole = (found[-1].end - found[0].start).total_seconds()
-    covered = sum((s.end - s.start).total_seconds() for s in found if s.people)
-    return covered / whole
-
-
 def _coverage(name: str, found: tuple[Shift, ...]) -> Mapping[str, Any]:
     return {
         "rotation": name,
         "from": found[0].start,
         "to": found[-1].end,
-        "ratio": round(_ratio(found), 6),
-        "gaps": [{"start": s.start, "end": s.end} for s in found if not s.people],
+        "ratio": round(covered_ratio(found), 6),
+        "gaps": [{"start": gap.from_at, "end": gap.to_at} for gap in gaps(found)],
     }
 
 
 def _gap_rows(name: str, found: tuple[Shift, ...]) -> list[tuple[str, str, str, str]]:
-    ratio = f"{100 * _ratio(found):.2f} %"
-    gaps = [(instant(s.start), instant(s.end)) for s in found if not s.people]
-    return [(name, ratio, start, end) for start, end in gaps] or [(name, ratio, "", "")]
+    ratio = f"{100 * covered_ratio(found):.2f} %"
+    rows = [(name, ratio, instant(gap.from_at), instant(gap.to_at)) for gap in gaps(found)]
+    return rows or [(name, ratio, "", "")]

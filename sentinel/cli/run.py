@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ import uvicorn
 
 from sentinel.cli.arguments import addresses_of
 from sentinel.cli.output import Exit
+from sentinel.engine import failpoint
 from sentinel.engine.node import Node, Settings, read_workspace
 from sentinel.engine.secrets import LiveSecrets
 from sentinel.engine.wallclock import WallClock
@@ -114,7 +116,7 @@ async def serve(node: Node, sockets: list[socket.socket], *, stop: asyncio.Event
         await node.close()
 
 
-async def _run(settings: Settings, store: str, address: str) -> None:
+async def _run(settings: Settings, store: str, address: str, *, with_parent: bool) -> None:
     catalog = read_workspace(settings.root, settings.addresses)
     secrets_ = LiveSecrets(settings.root)
     notifier = Apprise(secrets_)
@@ -134,6 +136,8 @@ async def _run(settings: Settings, store: str, address: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if with_parent:
+        threading.Thread(target=_await_parent, args=(loop, stop), daemon=True).start()
     reloads: set[asyncio.Task[Any]] = set()
 
     def reload() -> None:
@@ -147,6 +151,20 @@ async def _run(settings: Settings, store: str, address: str) -> None:
         await serve(node, sockets, stop=stop)
     finally:
         await notifier.close()
+
+
+def _await_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """A parent that was killed cannot end us; its end of our stdin closes all the same."""
+    while os.read(sys.stdin.fileno(), 4096):
+        continue
+    loop.call_soon_threadsafe(stop.set)
+
+
+def _check_failpoint() -> None:
+    try:
+        failpoint.stages_off()
+    except ValueError as wrong:
+        raise click.UsageError(str(wrong)) from wrong
 
 
 @click.command()
@@ -167,6 +185,9 @@ async def _run(settings: Settings, store: str, address: str) -> None:
 @click.option(
     "--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"])
 )
+@click.option(
+    "--until-stdin-closes", is_flag=True, help="also end when whoever started this is gone"
+)
 def run(
     folder: Path,
     address: str,
@@ -177,9 +198,11 @@ def run(
     location: str,
     name: str,
     log_level: str,
+    until_stdin_closes: bool,
 ) -> None:
     """Watch, decide, act and page, until SIGTERM. SIGHUP reads the workspace again."""
     log_to_stderr(log_level)
+    _check_failpoint()
     data = data or folder / ".sentinel"
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = Settings(
@@ -191,7 +214,10 @@ def run(
         url=url,
     )
     try:
-        asyncio.run(_run(settings, store or str(data / "sentinel.db"), address))
+        running = _run(
+            settings, store or str(data / "sentinel.db"), address, with_parent=until_stdin_closes
+        )
+        asyncio.run(running)
     except DocumentsRefused as refused:
         click.echo(str(refused), err=True)
         sys.exit(Exit.findings)

@@ -18,13 +18,15 @@ from sentinel.clock import Clock
 from sentinel.engine.redaction import Redactor
 from sentinel.engine.texts import render_text
 from sentinel.engine.world import World
-from sentinel.incident.runs import StepClaim
+from sentinel.incident.steps import StepClaim
 from sentinel.kinds import Action, Done, Failed, Secrets, Unsure
 from sentinel.playbook.decision import Found, StepResult
 from sentinel.transport.curl import Transport
 
 GRACE_S = 2.0
 """How long beyond its deadline an action may take to say that it timed out."""
+LOOK_UP_S = 10.0
+"""How long looking an unsure attempt up may take."""
 MAX_EVIDENCE = 1 << 20
 
 log = logging.getLogger("sentinel.acting")
@@ -35,6 +37,8 @@ class Acted:
     """What an action came to, with what must be committed along with it."""
 
     result: StepResult | Found
+    found: Found | None = None
+    """What looking up an unsure attempt showed, where its action can."""
     notes: list[str] = field(default_factory=list)
     evidence: dict[str, bytes] = field(default_factory=dict)
     kept: list[tuple[str, str, int]] = field(default_factory=list)
@@ -82,7 +86,26 @@ class Acting:
         except Exception as broken:
             log.exception("an action broke", extra={"step": claim.step, "run": claim.run})
             acted.result = _unknown(claim, "internal", f"{type(broken).__name__}: {broken}"[:300])
+        if isinstance(acted.result, StepResult) and acted.result.kind == "unsure":
+            acted.found = await self._look_up(claim, acted, inputs)
         return acted
+
+    async def _look_up(
+        self, claim: StepClaim, acted: Acted, inputs: Mapping[str, Any]
+    ) -> Found | None:
+        """Whether an unsure attempt took effect; None where the action cannot tell (rule 22)."""
+        if not hasattr(claim.does, "look_up"):
+            return None
+        world = self._world(claim, acted, now=self._clock.now(), left_s=LOOK_UP_S)
+        try:
+            async with asyncio.timeout(LOOK_UP_S + GRACE_S):
+                found: Found = await claim.does.look_up(inputs, world)
+                return found
+        except TimeoutError:
+            return Found("unknown", text="looking it up took too long")
+        except Exception as broken:
+            log.exception("a look-up broke", extra={"step": claim.step, "run": claim.run})
+            return Found("unknown", text=f"{type(broken).__name__}: {broken}"[:300])
 
     def _world(self, claim: StepClaim, acted: Acted, *, now: datetime, left_s: float) -> World:
         async def keep(name: str, content: bytes) -> str:

@@ -57,10 +57,11 @@ def _faults_of_incident(overlay: Overlay, state: IncidentState) -> list[Fault]:
 
 
 async def audit(decisions: Decisions) -> list[Fault]:
-    """Look, mend missing wake-ups, report, and come again in a minute."""
+    """Look, mend missing wake-ups, report, and come again in a minute. The long look is a read, so
+    that it keeps no decision waiting."""
+    found = await decisions.look(faults_of)
 
     def body(deciding: Deciding) -> list[Fault]:
-        found = faults_of(deciding.overlay)
         now = deciding.now
         for fault in found:
             log.error(

@@ -16,6 +16,7 @@ from typing import Any
 
 from sentinel.engine.runner import Runner
 from sentinel.monitor.probe import CheckResult
+from sentinel.monitor.verdict import microseconds
 from sentinel.store.journal import Change, InboxRow, ProbeState
 
 MOST_RESULTS = 20_000
@@ -137,6 +138,27 @@ class Taken:
     def decide(self, view: Any) -> tuple[Change, None]:
         """For ``Journal.transact``: nothing of what is stored changes what is written."""
         return self.change(), None
+
+
+def verdict_row(result: CheckResult, now: datetime) -> InboxRow:
+    """Tells the responder that this result changed the verdict."""
+    slot_us = microseconds(result.due_at)
+    return InboxRow(
+        id=f"verdict/{result.probe}/{result.location}/{slot_us}",
+        kind="verdict",
+        body={"probe": result.probe, "location": result.location, "slot_us": slot_us},
+        received_at=now,
+    )
+
+
+def removed_row(probe: str, location: str, now: datetime) -> InboxRow:
+    """Tells the responder that this probe is no longer watched at this location."""
+    return InboxRow(
+        id=f"verdict/{probe}/{location}/removed/{microseconds(now)}",
+        kind="verdict",
+        body={"probe": probe, "location": location, "removed": True},
+        received_at=now,
+    )
 
 
 def _newest(evidence: dict[str, bytes]) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ the failure's own, written to the log. A prober that outlives its time is given 
 watcher (`given_up`): whatever the reason, the answer did not come within the declared timeout.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -79,6 +80,24 @@ class Checker:
             return observation, result
         attempts.append(Attempt(world.now, observation.duration_s, result.reason))
         return observation, replace(result, attempts=tuple(attempts))
+
+    async def in_time(
+        self,
+        probe: Probe,
+        check: "asyncio.Task[tuple[Observation, CheckResult]]",
+        *,
+        due_at: datetime,
+    ) -> tuple[Observation, CheckResult]:
+        """What a check under way comes to, or what it comes to that its prober does not end."""
+        until = due_at + timedelta(seconds=probe.timeout_s + GRACE_S)
+        sleeper = asyncio.create_task(self._clock.sleep_until(until))
+        try:
+            await asyncio.wait({check, sleeper}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
+        if check.done():
+            return check.result()
+        return self.given_up(probe, due_at=due_at, started_at=due_at)
 
     def given_up(
         self, probe: Probe, *, due_at: datetime, started_at: datetime

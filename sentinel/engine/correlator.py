@@ -6,15 +6,17 @@ correlates it; killed before that, it is correlated again and nothing doubles, b
 alert is known by its fingerprint and start.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.inbox import report_of
 from sentinel.engine.muting import mute_of
-from sentinel.engine.verdicts import Unsettled, report_of_probe
+from sentinel.engine.verdicts import Around, Unsettled, report_of_probe
 from sentinel.errors import Outdated
 from sentinel.incident import respond
 from sentinel.incident.correlate import Group, Report, Way, group_key, route
@@ -25,6 +27,8 @@ from sentinel.store.journal import InboxRow, PresentAlert, Work, WorkKind
 from sentinel.words import Urgency
 
 BATCH = 500
+TOGETHER = 64
+"""Groups whose decisions are under way at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +52,34 @@ class Correlator:
 
     async def take(self) -> int:
         """Correlate what waits, at most 500 rows; how many were taken."""
+        if is_off(Stage.incident):
+            return 0
         rows, sightings, unsettled = await self.decisions.look(self._read)
         leftover = {row.id for row in rows} - {sighting.row for sighting in sightings}
         if leftover or unsettled:
             await self.decisions.run([], lambda deciding: _put_aside(deciding, leftover, unsettled))
-        for group, members in _by_group(sightings).items():
-            await self._correlate(group, members)
+        await self._correlate_all(sightings)
         return len(rows)
 
     async def look_again(self, probe: str) -> None:
         """The wait of rule 5 is over: what do the probe's verdicts come to now?"""
         sightings, unsettled = await self.decisions.look(
-            lambda overlay: self._of_probe(overlay, probe)
+            lambda overlay: self._of_probe(
+                overlay, Around(overlay.view, self.decisions.present.policy), probe
+            )
         )
         await self.decisions.run([], lambda deciding: _put_aside(deciding, set(), unsettled, probe))
-        for group, members in _by_group(sightings).items():
-            await self._correlate(group, members)
+        await self._correlate_all(sightings)
 
     def _read(self, overlay: Overlay) -> tuple[Sequence[InboxRow], list[Sighting], list[Unsettled]]:
         rows = overlay.view.inbox(BATCH)
         sightings: list[Sighting] = []
         unsettled: list[Unsettled] = []
         policy = self.decisions.present.policy
+        around = Around(overlay.view, policy)
         for row in rows:
             if row.kind == "verdict":
-                found, waits = self._of_probe(overlay, row.body["probe"], row.id)
+                found, waits = self._of_probe(overlay, around, row.body["probe"], row.id)
                 sightings += found
                 unsettled += waits
             else:
@@ -81,28 +88,46 @@ class Correlator:
         return rows, sightings, unsettled
 
     def _of_probe(
-        self, overlay: Overlay, probe: str, row: str = ""
+        self, overlay: Overlay, around: Around, probe: str, row: str = ""
     ) -> tuple[list[Sighting], list[Unsettled]]:
         """What a probe's verdicts at all locations come to: an alert, its end, nothing, or a wait."""
-        policy = self.decisions.present.policy
-        found = report_of_probe(overlay.view, policy, probe, self.decisions.clock.now())
+        found = report_of_probe(around, probe, self.decisions.clock.now())
         if isinstance(found, Unsettled):
             return [], [found]
-        return [_sighting(overlay, policy, row, each, None) for each in found], []
+        return [_sighting(overlay, around.policy, row, each, None) for each in found], []
+
+    async def _correlate_all(self, sightings: Sequence[Sighting]) -> None:
+        """Each group by itself, many under way together: a commit then serves many of them, and
+        a group whose decision fails keeps no other waiting. Raises the first failure at the end."""
+        groups = list(_by_group(sightings).items())
+        for first in range(0, len(groups), TOGETHER):
+            together = groups[first : first + TOGETHER]
+            ends = await asyncio.gather(
+                *(self._correlate(group, members) for group, members in together),
+                return_exceptions=True,
+            )
+            for end in ends:
+                if isinstance(end, BaseException):
+                    raise end
 
     async def _correlate(self, group: str, sightings: Sequence[Sighting]) -> None:
         """One group's sightings in one transaction; planned again if the group moved on."""
         candidate = next(self.new_id)
-        policy = self.decisions.present.policy
+        present = self.decisions.present
+
+        def streams(state: IncidentState) -> list[str]:
+            """What a decision about alerts may touch: anybody whom any playbook may page or ask."""
+            references = present.references(state)
+            return streams_for(present.policy, state, group=group, references=references)
 
         def plan(overlay: Overlay) -> list[str]:
             incident = overlay.group(group).incident
             names: set[str] = {f"incident/{candidate}"}
             for one in {incident, *(sighting.incident for sighting in sightings)} - {""}:
                 state = overlay.incident(one)
-                names |= set(_streams(policy, state, group))
+                names |= set(streams(state))
                 names.add(f"group/{state.group}")
-            names |= set(_streams(policy, IncidentState(), group)) - {"incident/"}
+            names |= set(streams(IncidentState())) - {"incident/"}
             return sorted(names)
 
         def body(deciding: Deciding) -> None:
@@ -118,23 +143,6 @@ def _by_group(sightings: Sequence[Sighting]) -> Mapping[str, list[Sighting]]:
     for sighting in sightings:
         groups.setdefault(sighting.group, []).append(sighting)
     return groups
-
-
-def _streams(policy: Policy, state: IncidentState, group: str) -> list[str]:
-    """What a decision about alerts may touch: anybody whom any playbook may page or ask."""
-    return streams_for(policy, state, group=group, references=references(policy, state))
-
-
-def references(policy: Policy, state: IncidentState) -> set[str]:
-    """Everybody this incident may page: by its escalation, else by any playbook's."""
-    found = {*policy.fallback.page, f"escalation/{policy.unmatched}"}
-    for playbook in policy.playbooks.values():
-        if playbook.page is not None:
-            found.add(f"escalation/{playbook.page.escalation}")
-        found |= {by for step in playbook.steps if (by := getattr(step.does, "by", ""))}
-    if state.paging.escalation:
-        found.add(f"escalation/{state.paging.escalation}")
-    return found
 
 
 def _sighting(
@@ -175,6 +183,8 @@ def _apply(deciding: Deciding, sighting: Sighting, candidate: str) -> None:
         deciding.inbox_taken.append(sighting.row)
     report = sighting.report
     present = deciding.alerts.get(report.fingerprint) or deciding.view.alert(report.fingerprint)
+    if report.ended and is_off(Stage.recovery):
+        return
     if report.ended:
         _end(deciding, report, present)
     elif present is not None and present.incident and _same(present, report):

@@ -6,7 +6,7 @@ for the `Course` of an incident, lets the rooms decide, and what they wrote beco
 body that finds that other streams are needed raises `Outdated`; its caller plans again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -16,6 +16,7 @@ from sentinel.engine.folds import Folds, Overlay
 from sentinel.engine.present import Present
 from sentinel.errors import Outdated
 from sentinel.incident.correlate import Group
+from sentinel.incident.deliveries import Receiving
 from sentinel.incident.naming import title
 from sentinel.incident.plan import Course, Situation, Wanted
 from sentinel.incident.policy import Policy
@@ -81,9 +82,7 @@ class Deciding:
                 overrides=self.overrides(),
                 automation_on=self.overlay.site().automation_on,
                 groups={n[6:]: self.overlay.group(n[6:]) for n in names if n.startswith("group/")},
-                people={
-                    n[7:]: self.overlay.person(n[7:]) for n in names if n.startswith("person/")
-                },
+                people=Receivers(self.overlay, names),
                 guards={n: self.overlay.guard(n) for n in names if n.startswith("guard/")},
                 health=self.present.health(self.view),
                 paused_by=self.present.paused_by(self.now),
@@ -206,6 +205,29 @@ class Deciding:
             holder=state.holder,
             version=version,
         )
+
+
+class Receivers(Mapping[str, Receiving]):
+    """What the people of the locked streams receive, each folded when it is first asked for: a
+    decision locks everybody whom it might page, and pages one or two."""
+
+    def __init__(self, overlay: Overlay, streams: frozenset[str]) -> None:
+        self._overlay = overlay
+        self._streams = streams
+
+    def __getitem__(self, person: str) -> Receiving:
+        if f"person/{person}" not in self._streams:
+            raise KeyError(person)
+        return self._overlay.person(person)
+
+    def __contains__(self, person: object) -> bool:
+        return f"person/{person}" in self._streams
+
+    def __iter__(self) -> Iterator[str]:
+        return (name[7:] for name in self._streams if name.startswith("person/"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _work(wanted: Wanted, known: Work | None) -> Work:

@@ -11,13 +11,13 @@ import base64
 import hashlib
 import json
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sentinel.engine.redaction import Redactor
-from sentinel.monitor.probe import CheckResult, Evidence, Observation
+from sentinel.monitor.probe import CheckResult, Evidence, Judged, Observation
 from sentinel.words import Outcome
 
 APART = timedelta(minutes=5)
@@ -49,10 +49,11 @@ class _Case:
 
 @dataclass(frozen=True, slots=True)
 class _Good:
-    """What a good check looked like, to tell what differs: flat, small, scalar."""
+    """What a good check looked like, to tell what differs. One for each probe, so no more of it."""
 
     address: str
-    result: CheckResult
+    judged: Sequence[Judged]
+    phases: Mapping[str, float]
     facts: Mapping[str, Any]
 
 
@@ -87,7 +88,8 @@ class EvidenceKeeper:
         match result.outcome:
             case Outcome.ok:
                 kept = self._last_failure(probe, now) if probe in self._cases else None
-                self._good[probe] = _Good(result.address, result, observation.evidence.facts)
+                seen = observation.evidence.facts
+                self._good[probe] = _Good(result.address, result.judged, result.phases, seen)
                 return kept
             case Outcome.unknown:
                 return None
@@ -136,7 +138,7 @@ class EvidenceKeeper:
         good = self._good.get(result.probe)
         if good is not None:
             shown["differs"] = self._redactor.value(_differences(good, observation, result))
-            shown["good_phases"] = dict(good.result.phases)
+            shown["good_phases"] = dict(good.phases)
         content = canonical(shown)
         while self._hour and now - self._hour[0][0] >= HOUR:
             self._hour_bytes -= self._hour.popleft()[1]
@@ -189,23 +191,27 @@ def _facts(seen: Evidence, redactor: Redactor) -> Any:
 def _differences(good: _Good, observation: Observation, result: CheckResult) -> dict[str, Any]:
     """What differs from the last good check: name to ``[good, now]``, at most 100 names."""
     before = dict(
-        _flat({"address": good.address, "facts": good.facts, "values": _read(good.result)})
+        _flat({"address": good.address, "facts": good.facts, "values": _read(good.judged)})
     )
     after = dict(
         _flat(
             {
                 "address": result.address,
                 "facts": observation.evidence.facts,
-                "values": _read(result),
+                "values": _read(result.judged),
             }
         )
     )
-    names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    names = [
+        name
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name) and not name.startswith("facts.phases.")
+    ]
     return {name: [before.get(name), after.get(name)] for name in names[:MOST_DIFFERENCES]}
 
 
-def _read(result: CheckResult) -> dict[str, Any]:
-    return {name: value for each in result.judged for name, value in each.actual.items()}
+def _read(judged: Sequence[Judged]) -> dict[str, Any]:
+    return {name: value for each in judged for name, value in each.actual.items()}
 
 
 def _flat(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:

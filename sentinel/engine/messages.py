@@ -30,9 +30,12 @@ def compose(
     head = _head(worst)
     if len(states) > 1:
         head = f"{len(states)} incidents, worst: {head}"
-    lines = [line for state in states[:LISTED] for line in _about(state, timezone)]
+    listed = len(states) > 1
+    lines = [line for each in states[:LISTED] for line in _about(each, timezone, listed=listed)]
     if len(states) > LISTED:
         lines.append(f"… and {len(states) - LISTED} more")
+    if asked:
+        lines += ["", "And somebody waits for your answer:", asked]
     lines += ["", f"Acknowledge: {link}"]
     return Message(
         title=f"[{claim.code}] {head}"[:200],
@@ -48,8 +51,11 @@ def _head(state: IncidentState) -> str:
     return f"{Severity(state.severity).name.upper()} {title(state)}"
 
 
-def _about(state: IncidentState, timezone: str) -> list[str]:
-    lines = [f"{_head(state)} — incident {state.incident}"]
+def _about(state: IncidentState, timezone: str, *, listed: bool) -> list[str]:
+    """An incident and its first alerts; one that is not `listed` with others is named by the head."""
+    lines = [
+        f"{_head(state)} — incident {state.incident}" if listed else f"Incident {state.incident}"
+    ]
     for alert in state.firing()[:5]:
         since = wall(alert.started_at, timezone).strftime("%H:%M:%S %Z")
         lines.append(f"  {alert.origin}: {alert.reason or 'firing'}, since {since}")
@@ -60,6 +66,8 @@ def _told(claim: Claim, states: Sequence[IncidentState], link: str) -> Message:
     state = states[0]
     if state.status is Status.resolved:
         news = f"Resolved: {title(state)}"
+    elif state.status is Status.triggered:
+        news = f"{_head(state)}, people are being paged"
     else:
         news = f"{state.holder or 'Somebody'} has it: {title(state)}"
     body = f"{news}\nIncident {state.incident}\n{link}"
@@ -68,7 +76,7 @@ def _told(claim: Claim, states: Sequence[IncidentState], link: str) -> Message:
 
 def _asking(claim: Claim, state: IncidentState, link: str, asked: str) -> Message:
     head = f"Approval wanted: {title(state)}"
-    body = f"{head}\n\n{asked}\n\nLook and answer: {link}\nCode {claim.code}"
+    body = f"{asked}\n\nIncident {state.incident}\nLook and answer: {link}"
     short = _short(claim.code, head, link)
     return Message(f"[{claim.code}] {head}"[:200], body, short, claim.code, link, state.urgency)
 

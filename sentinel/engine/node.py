@@ -19,7 +19,9 @@ from sentinel.engine import links
 from sentinel.engine.acting import Acting
 from sentinel.engine.activation import activate, free_leases
 from sentinel.engine.blind import Blind
-from sentinel.engine.deciding import Decisions
+from sentinel.engine.collector import settle_collector
+from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.engine.failpoint import Stage, is_off, warn
 from sentinel.engine.folds import Folds, SiteState
 from sentinel.engine.performer import Performer
 from sentinel.engine.posting import Posting
@@ -33,6 +35,7 @@ from sentinel.kinds import Accepted, Message, Notifier, Secrets
 from sentinel.library.catalog import Catalog, load
 from sentinel.library.document import Level, Problem
 from sentinel.metrics.registry import Metrics, Page
+from sentinel.playbook.guard import close_circuit
 from sentinel.store.journal import Journal
 from sentinel.timeline.facts import Fact
 from sentinel.timeline.site_facts import DocumentsRejected
@@ -84,7 +87,7 @@ class Node:
         self.decisions = Decisions(journal, clock, self.present, Folds())
         redactor = Redactor(secret_values(catalog.policy.probes.values(), secrets))
         self.watcher = Watcher(
-            probes=catalog.policy.probes.values(),
+            probes=() if is_off(Stage.checks) else catalog.policy.probes.values(),
             location=settings.location,
             journal=journal,
             clock=clock,
@@ -101,15 +104,7 @@ class Node:
             on_success=lambda: self._on_journal(True),
         )
         self.posting = Posting(self.present, notifier, clock, self.link_key)
-        acting = Acting(
-            clock=clock,
-            transport=self.transport,
-            secrets=secrets,
-            redactor=redactor,
-            folder=settings.root,
-            check=self._check,
-        )
-        self.performer = Performer(self.decisions, settings.name, self.posting, acting)
+        self.performer = self._performer(redactor)
         self.blind = Blind(
             settings.data, clock, notifier, on_blind=self._on_blind, seen=self._failing
         )
@@ -118,6 +113,24 @@ class Node:
         self._loops: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self.failed: asyncio.Future[None] | None = None
+
+    def _performer(self, redactor: Redactor) -> Performer:
+        acting = Acting(
+            clock=self.clock,
+            transport=self.transport,
+            secrets=self.secrets,
+            redactor=redactor,
+            folder=self.settings.root,
+            check=self._check,
+        )
+        return Performer(
+            self.decisions,
+            self.settings.name,
+            self.posting,
+            acting,
+            on_sent=lambda outcome: self.metrics.pages.labels(outcome).inc(),
+            on_step=lambda outcome: self.metrics.steps.labels(outcome).inc(),
+        )
 
     @property
     def url(self) -> str:
@@ -130,6 +143,7 @@ class Node:
 
     async def start(self) -> None:
         """Activate the documents and begin. Raises JournalUnavailable, StoreTooNew."""
+        warn()
         self.failed = asyncio.get_running_loop().create_future()
         self.transport.start()
         await activate(self.decisions, self.catalog, node=self.settings.name, version=__version__)
@@ -139,6 +153,7 @@ class Node:
         self.journal.woken(self._woken)
         self.metrics.reload_ok.set(1)
         self.metrics.reload_at.set(self.clock.now().timestamp())
+        settle_collector()
         loops = (self.watcher.run, self.responder.run, self.performer.run, self.upkeep.run)
         self._loops = [asyncio.ensure_future(self._kept(loop)) for loop in loops]
 
@@ -204,10 +219,26 @@ class Node:
         self.watcher.apply(catalog.policy.probes.values())
         await self.blind.rewrite(self.decisions)
         self.metrics.reload_at.set(self.clock.now().timestamp())
+        settle_collector()
 
     async def append(self, stream: str, fact: Fact) -> None:
         """One fact of a stream beside incidents."""
         await self.decisions.run([stream], lambda deciding: deciding.append(stream, fact))
+
+    async def allow(self, playbook: str, by: str) -> int:
+        """Close the circuits of a playbook's guards: a person lets it act again; how many were open."""
+
+        def body(deciding: Deciding) -> int:
+            closed = 0
+            for name in sorted(deciding.streams):
+                for fact in close_circuit(deciding.overlay.guard(name), by=by, now=deciding.now):
+                    deciding.append(name, fact)
+                    closed += 1
+            return closed
+
+        return await self.decisions.planned(
+            lambda overlay: list(overlay.view.streams(f"guard/{playbook}/")), body
+        )
 
     async def site(self) -> SiteState:
         """The kill switch, the catalogue in force, the tokens."""

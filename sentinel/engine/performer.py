@@ -8,18 +8,18 @@ lease; whoever comes after the lease decides by the fact.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from sentinel.engine.acting import Acting
-from sentinel.engine.correlator import references
 from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.posting import Posting
 from sentinel.errors import Failure, LeaseLost
-from sentinel.incident import runs, sending
+from sentinel.incident import runs, sending, steps
 from sentinel.incident.plan import Course, streams_for
 from sentinel.incident.state import IncidentState
 from sentinel.store.journal import Work, WorkKind
@@ -27,11 +27,13 @@ from sentinel.timeline import incident_facts as inc
 
 AT_ONCE = 64
 """Deliveries and steps under way at the same time, each kind."""
+ENDS_WITHIN_S = 3.0
 DELIVERY_LEASE = timedelta(seconds=30)
 """Longer than a send may take with its process replaced: see `Posting`."""
 LONGEST_SLEEP = timedelta(seconds=10)
 AFTER_FAILURE = timedelta(seconds=1)
 KINDS = (WorkKind.delivery, WorkKind.step)
+STAGE_OF = {WorkKind.delivery: Stage.page, WorkKind.step: Stage.playbook}
 
 log = logging.getLogger("sentinel.performer")
 
@@ -48,12 +50,25 @@ class Sending:
 class Performer:
     """Acts on due rows. One a node, named `node` in what it starts."""
 
-    def __init__(self, decisions: Decisions, node: str, posting: Posting, acting: Acting) -> None:
+    def __init__(
+        self,
+        decisions: Decisions,
+        node: str,
+        posting: Posting,
+        acting: Acting,
+        *,
+        on_sent: Callable[[str], None] = lambda outcome: None,
+        on_step: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
+        """`on_sent` and `on_step` count what came of each send and each attempt."""
         self.decisions = decisions
+        self._on_sent = on_sent
+        self._on_step = on_step
         self.node = node
         self.posting = posting
         self.acting = acting
         self.paused = False
+        self._kinds = tuple(kind for kind in KINDS if not is_off(STAGE_OF[kind]))
         self._woken = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
@@ -74,9 +89,16 @@ class Performer:
                     )
                     await self._pause(AFTER_FAILURE)
         finally:
-            for act in self._under_way.values():
-                act.cancel()
-            await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+            await self._end()
+
+    async def _end(self) -> None:
+        """What is under way may finish, within `ENDS_WITHIN_S`; what is cut off is done again later."""
+        under_way = set(self._under_way.values())
+        if under_way:
+            await asyncio.wait(under_way, timeout=ENDS_WITHIN_S)
+        for act in under_way:
+            act.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def turn(self) -> int:
         """Begin everything that is due and not under way; how many began."""
@@ -100,7 +122,7 @@ class Performer:
     async def _due(self) -> list[Work]:
         now = self.decisions.clock.now()
         found: list[Work] = []
-        for kind in KINDS:
+        for kind in self._kinds:
             room = AT_ONCE - sum(key.startswith(kind.value) for key in self._under_way)
             if room > 0:
                 limit = room + len(self._under_way)
@@ -119,7 +141,7 @@ class Performer:
         self._woken.set()
 
     async def _rest(self) -> None:
-        due = await self.decisions.look(lambda overlay: overlay.view.next_due(KINDS))
+        due = await self.decisions.look(lambda overlay: overlay.view.next_due(self._kinds))
         longest = self.decisions.clock.now() + LONGEST_SLEEP
         now = self.decisions.clock.now()
         if due is not None and due <= now and self._under_way:
@@ -148,6 +170,7 @@ class Performer:
         if claimed is None:
             return
         sent, reason, text = await self.posting.send(claimed.claim, claimed.states)
+        self._on_sent(sent.value)
         await self.decisions.planned(
             lambda overlay: self._streams(overlay, row),
             lambda deciding: _conclude(deciding, claimed, sent, reason, text),
@@ -191,7 +214,7 @@ class Performer:
                     state,
                     group=state.group,
                     guards=runs.guards_of(state),
-                    references=references(self.decisions.present.policy, state),
+                    references=self.decisions.present.references(state),
                 )
             )
         return sorted(names)
@@ -199,13 +222,13 @@ class Performer:
     # ── steps ──
 
     async def _step(self, row: Work) -> None:
-        def claim(deciding: Deciding) -> tuple[runs.StepClaim, Work] | None:
+        def claim(deciding: Deciding) -> tuple[steps.StepClaim, Work] | None:
             current = _takeable(deciding, row.key)
             if current is None:
                 return None
             course = deciding.course(current.incidents[0])
             epoch = current.epoch + 1
-            claimed = runs.claim_step(course, current.body, node=self.node, epoch=epoch)
+            claimed = steps.claim_step(course, current.body, node=self.node, epoch=epoch)
             deciding.settle()
             if claimed is None:
                 return None
@@ -221,6 +244,7 @@ class Performer:
             return
         claimed, taken = found
         acted = await self.acting.act(claimed)
+        self._on_step(acted.result.kind)
 
         def conclude(deciding: Deciding) -> None:
             _still_ours(deciding, taken)
@@ -231,7 +255,7 @@ class Performer:
                 course.happened(inc.NoteAdded(f"run/{claimed.run}"), note=note)
             for digest, name, size in acted.kept:
                 course.happened(inc.EvidenceKept(digest, name, size, f"run/{claimed.run}"))
-            runs.step_came_to(course, claimed, acted.result)
+            steps.step_came_to(course, claimed, acted.result, found=acted.found)
             deciding.settle()
 
         await self.decisions.planned(lambda overlay: self._streams(overlay, row), conclude)

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sentinel.incident.plan import Health
+from sentinel.incident.plan import Health, people_who_may_be_paged
 from sentinel.incident.policy import Policy
+from sentinel.incident.state import IncidentState
 from sentinel.library.catalog import read_one
 from sentinel.monitor.silence import automation_paused
 from sentinel.oncall.escalation import Escalation
 from sentinel.oncall.rotation import Rotation
-from sentinel.playbook.playbook import Playbook
+from sentinel.playbook.needs import step_named
+from sentinel.playbook.playbook import Playbook, WaitApproval, WaitChecklist
 from sentinel.store.journal import View
 from sentinel.words import Outcome
 
@@ -51,6 +53,8 @@ class Present:
 
     def __init__(self, policy: Policy) -> None:
         self._known: dict[str, Pinned] = {}
+        self._pageable: frozenset[str] = frozenset()
+        """All that any decision may page, as ``person/ID``: asked for at every decision."""
         self.policy = policy
         self.activate(policy)
 
@@ -59,6 +63,32 @@ class Present:
         self.policy = policy
         self._known |= {each.digest: each for each in policy.playbooks.values()}
         self._known |= {each.digest: each for each in policy.escalations.values()}
+        people = people_who_may_be_paged(policy, _references(policy))
+        self._pageable = frozenset(f"person/{person}" for person in people)
+
+    def references(self, state: IncidentState) -> frozenset[str]:
+        """Everybody this incident may page: by its escalation, else by any playbook's."""
+        planned = state.paging.escalation
+        return self._pageable | {f"escalation/{planned}"} if planned else self._pageable
+
+    def question(self, digest: str, step: str) -> str:
+        """What an approval or checklist step asks people, as its playbook says it."""
+        playbook = self._known.get(digest)
+        if not isinstance(playbook, Playbook):
+            return f"May step `{step}` go on?"
+        declared = step_named(playbook, step)
+        does = declared.does if declared is not None else None
+        match does:
+            case WaitApproval(text=text) if text:
+                return f"{playbook.id}: {text}"
+            case WaitChecklist(items=items):
+                return "\n".join(
+                    [f"{playbook.id}: please do, and tick:", *(f"- {i}" for i in items)]
+                )
+            case WaitApproval():
+                return f"{playbook.id}: may step `{step}` go on?"
+            case _:
+                return f"{playbook.id}: step `{step}` was interrupted. Did it take effect?"
 
     def pinned(self, view: View) -> Mapping[str, Pinned]:
         """Documents by digest, as one transaction can read them."""
@@ -83,3 +113,13 @@ class Present:
         """Which maintenance pauses automation on labels at `now`; "" when none."""
         maintenance = tuple(self.policy.maintenance.values())
         return lambda labels: automation_paused(labels, now, maintenance)
+
+
+def _references(policy: Policy) -> set[str]:
+    """Whom the fallback, the unmatched and every playbook page or ask."""
+    found = {*policy.fallback.page, f"escalation/{policy.unmatched}"}
+    for playbook in policy.playbooks.values():
+        if playbook.page is not None:
+            found.add(f"escalation/{playbook.page.escalation}")
+        found |= {by for step in playbook.steps if (by := getattr(step.does, "by", ""))}
+    return found

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sentinel.engine.audit import AUDIT, audit
-from sentinel.engine.correlator import Correlator, references
+from sentinel.engine.correlator import Correlator
 from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.muting import end_mutes
 from sentinel.errors import Failure
@@ -56,8 +57,8 @@ class Responder:
         """Decide until cancelled. A journal that refuses is reported and tried again."""
         while True:
             try:
-                await self.turn()
-                self._on_success()
+                if await self.turn():
+                    self._on_success()  # something was committed: reading alone proves nothing
                 await self._rest()
             except Failure as failure:
                 log.warning(
@@ -139,7 +140,7 @@ class Responder:
             course = deciding.course(incident)
             if not course.state.incident:
                 return cmd.Refusal("unknown_incident", f"there is no incident {incident}")
-            refused = cmd.refusal(command, course.state)
+            refused = _switched_off(command) or cmd.refusal(command, course.state)
             if refused is None:
                 refused = _obey(deciding, course, command, by, via)
             if refused is not None:
@@ -150,17 +151,23 @@ class Responder:
         return await self.decisions.planned(plan, body)
 
     def _streams(self, overlay: Overlay, incident: str) -> list[str]:
-        policy = self.decisions.present.policy
+        present = self.decisions.present
         state = overlay.incident(incident)
         if not state.incident:
             return [f"incident/{incident}"]
         return streams_for(
-            policy,
+            present.policy,
             state,
             group=state.group,
             guards=runs.guards_of(state),
-            references=references(policy, state),
+            references=present.references(state),
         )
+
+
+def _switched_off(command: cmd.Command) -> cmd.Refusal | None:
+    if isinstance(command, cmd.Acknowledge) and is_off(Stage.acknowledge):
+        return cmd.Refusal("failpoint", "acknowledging is switched off by a failpoint")
+    return None
 
 
 def _obey(

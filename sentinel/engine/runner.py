@@ -31,7 +31,7 @@ class Runner:
 
     __slots__ = (
         "checked_at", "due_at", "give_up_at", "host", "kept", "kept_at", "needed", "pings", "probe",
-        "row_at", "started_at", "state", "stored_at", "task", "unreachable", "waiting",
+        "row_at", "stalled", "started_at", "state", "stored_at", "task", "unreachable", "waiting",
     )  # fmt: skip
 
     def __init__(self, probe: Probe) -> None:
@@ -46,6 +46,7 @@ class Runner:
         self.give_up_at = 0.0
         self.task: asyncio.Task[Any] | None = None
         self.waiting = False
+        self.stalled = False
         self.checked_at: datetime | None = None
         self.unreachable = False
         self.adopt(probe)
@@ -59,13 +60,17 @@ class Runner:
         self.needed = needed_roots(probe)
 
     def restore(self, row: ProbeState) -> None:
-        """Go on from what was stored. Raises ValueError or KeyError for what this code never wrote."""
-        self.state = VerdictState.from_json(row.state)
-        self.pings = pings_from_json(row.state.get("pings", ()))
+        """Go on from what was stored. What this code cannot read is logged, and begun anew: one
+        spoilt row must not keep a node from watching."""
+        self.row_at = row.slot_at
+        try:
+            self.state = VerdictState.from_json(row.state)
+            self.pings = pings_from_json(row.state.get("pings", ()))
+        except (ValueError, KeyError, TypeError):
+            log.exception("a stored state is unreadable", extra={"probe": row.probe})
         if row.state.get("kind") == self.probe.kind:
             self.kept = row.kept
             self.kept_at = row.kept_at
-        self.row_at = row.slot_at
 
     def memory(self) -> Memory:
         """What its next check may look back at."""

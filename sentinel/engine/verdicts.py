@@ -1,8 +1,9 @@
 """What a probe's verdicts at its locations come to now, as a report about its one alert."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from sentinel.incident.correlate import Report
 from sentinel.incident.policy import Policy
@@ -25,30 +26,58 @@ class Unsettled:
     until_at: datetime
 
 
-def labels_of(probe: Probe) -> Labels:
-    """An alert's labels: the probe's identity and its document's own, never location or reason."""
-    own = {
-        "alertname": probe.id,
-        "probe": probe.id,
-        "kind": probe.kind,
-        "client": probe.client,
-        "service": probe.service,
-        "vendor": probe.vendor,
-    }
-    return {name: value for name, value in {**probe.labels, **own}.items() if value}
+class Around:
+    """What one look at the store shows around a probe, read once however many probes are asked
+    about: in a storm that is all of them."""
+
+    def __init__(self, view: View, policy: Policy) -> None:
+        self.view = view
+        self.policy = policy
+
+    @cached_property
+    def alerts(self) -> Sequence[PresentAlert]:
+        """Every present alert."""
+        return self.view.alerts()
+
+    @cached_property
+    def blind(self) -> frozenset[str]:
+        """The locations that are blind."""
+        return frozenset(
+            alert.labels.get("location", "")
+            for alert in self.alerts
+            if alert.labels.get("alertname") == BLIND
+        )
+
+    @cached_property
+    def _unreachable(self) -> Mapping[str, Mapping[str, VerdictState]]:
+        """By location, one probe's state of each host that fails for a network reason."""
+        found: dict[str, dict[str, VerdictState]] = {}
+        for row in self.view.probe_states():
+            probe = self.policy.probes.get(row.probe)
+            if probe is not None:
+                state = VerdictState.from_json(row.state)
+                host = probe.prober.host()
+                if is_suspect("", [(host, state)]):
+                    found.setdefault(row.location, {})[host] = state
+        return found
+
+    def suspect(self, probe: Probe) -> frozenset[str]:
+        """Locations at which another host's probe fails for a network reason too."""
+        host = probe.prober.host()
+        return frozenset(
+            place for place, seen in self._unreachable.items() if is_suspect(host, seen.items())
+        )
 
 
-def report_of_probe(
-    view: View, policy: Policy, probe_id: str, now: datetime
-) -> list[Report] | Unsettled:
+def report_of_probe(around: Around, probe_id: str, now: datetime) -> list[Report] | Unsettled:
     """The probe's alert or its end, as reports (none when nothing was and nothing is), or a wait."""
-    probe = policy.probes.get(probe_id)
+    probe = around.policy.probes.get(probe_id)
     if probe is None:
-        gone = [alert for alert in view.alerts() if alert.probe == probe_id]
+        gone = [alert for alert in around.alerts if alert.probe == probe_id]
         return [_ended(alert, "probe_removed") for alert in gone]
-    labels = labels_of(probe)
-    present = view.alert(fingerprint(labels))
-    found = _fold(view, policy, probe, present, now)
+    labels = probe.alert_labels
+    present = around.view.alert(fingerprint(labels))
+    found = _fold(around, probe, present, now)
     match found:
         case WaitUntil(at=at):
             return Unsettled(probe_id, at)
@@ -64,37 +93,20 @@ def states_of(view: View, probe: str) -> Mapping[str, VerdictState]:
 
 
 def _fold(
-    view: View, policy: Policy, probe: Probe, present: PresentAlert | None, now: datetime
+    around: Around, probe: Probe, present: PresentAlert | None, now: datetime
 ) -> Firing | Clear | WaitUntil:
-    states = states_of(view, probe.id)
-    blind = frozenset(
-        alert.labels.get("location", "")
-        for alert in view.alerts()
-        if alert.labels.get("alertname") == BLIND
-    )
+    states = states_of(around.view, probe.id)
     suspect: frozenset[str] = frozenset()
     if present is None and any(state.fires and state.network for state in states.values()):
-        suspect = _suspect(view, policy, probe)
+        suspect = around.suspect(probe)
     return fold_locations(
         probe,
         states,
         now,
-        blind,
+        around.blind,
         suspect=suspect,
         firing_since=present.started_at if present else None,
     )
-
-
-def _suspect(view: View, policy: Policy, probe: Probe) -> frozenset[str]:
-    """Locations at which another host's probe fails for a network reason too."""
-    host = probe.prober.host()
-    others: dict[str, list[tuple[str, VerdictState]]] = {}
-    for row in view.probe_states():
-        other = policy.probes.get(row.probe)
-        if other is not None and other is not probe:
-            state = VerdictState.from_json(row.state)
-            others.setdefault(row.location, []).append((other.prober.host(), state))
-    return frozenset(place for place, seen in others.items() if is_suspect(host, seen))
 
 
 def _fires(probe: Probe, labels: Labels, firing: Firing) -> Report:
@@ -108,6 +120,7 @@ def _fires(probe: Probe, labels: Labels, firing: Firing) -> Report:
         summary=firing.text,
         evidence=firing.evidence,
         flapping=firing.flapping,
+        failing_since_at=firing.failing_since_at,
     )
 
 

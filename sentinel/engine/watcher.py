@@ -1,6 +1,6 @@
 """The watcher: every probe is checked in its slots, and what comes of it is shown and committed.
 
-One timer wakes it at the next due time, at most once a millisecond. A check is one coroutine; a
+One timer wakes it at the next due time, at most five hundred times a second. A check is one coroutine; a
 probe never has two. What a check comes to is folded into the probe's verdict and shown in metrics
 at once, and committed together with everything else that came in, at least once a second, or at
 once when a verdict changed (rule 3). A recheck is granted at most once a second per host (rule 2).
@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sentinel.clock import Clock
+from sentinel.engine.batch import removed_row, verdict_row
 from sentinel.engine.blindness import Blindness
 from sentinel.engine.checking import GRACE_S, Checker
 from sentinel.engine.committer import Committer
@@ -26,15 +27,17 @@ from sentinel.engine.pings import add_ping
 from sentinel.engine.redaction import Redactor, clean_result, secret_values
 from sentinel.engine.runner import Runner, blank_row, is_blank
 from sentinel.engine.schedule import Schedule
+from sentinel.engine.stall import STALL, excused
 from sentinel.kinds import Pings, Secrets
 from sentinel.metrics.registry import Metrics
 from sentinel.monitor.probe import CheckResult, Observation, Probe
-from sentinel.monitor.verdict import first_due_at, fold, microseconds, next_due_at
-from sentinel.store.journal import InboxRow, Journal, PresentAlert, ProbeState, View
+from sentinel.monitor.verdict import first_due_at, fold, next_due_at
+from sentinel.store.journal import Journal, PresentAlert, ProbeState, View
 
 log = logging.getLogger(__name__)
 
-FLOOR = timedelta(milliseconds=1)
+FLOOR = timedelta(milliseconds=2)
+"""Each wake-up costs as much as a check's verdict; at 1,000 checks a second two share one."""
 CROWDED = timedelta(milliseconds=20)
 HOUSEKEEPING = timedelta(seconds=1)
 FIRST_CHECKS_A_SECOND = 100
@@ -89,6 +92,7 @@ class Watcher:
         self._ticker: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[None] | None = None
         self._sleeps_until = _NOW
+        self._wakes_at = _NEVER
         self._sweep_at = _NOW
         metrics.probes.set_function(self._runners.__len__)
         metrics.in_flight.set_function(self._running.__len__)
@@ -157,7 +161,7 @@ class Watcher:
         task = asyncio.create_task(self._observe(runner, due_at))
         runner.task = task
         try:
-            return await self._within_timeout(runner.probe, task, due_at)
+            return await self._checker.in_time(runner.probe, task, due_at=due_at)
         finally:
             task.cancel()
             runner.task = None
@@ -187,20 +191,14 @@ class Watcher:
 
         rows, alert = await self._journal.view(look)
         self._blindness.restore(alert)
+        now = self._clock.now()
         for row in rows:
             runner = self._runners.get(row.probe)
             if runner is not None:
-                self._restore(runner, row)
+                runner.restore(row)
             elif not is_blank(row):
-                self._committer.tell(row.probe, self._removed_row(row.probe))
+                self._committer.tell(row.probe, removed_row(row.probe, self._location, now))
                 self._committer.drop(blank_row(row.probe, row.location, row.slot_at))
-
-    def _restore(self, runner: Runner, row: ProbeState) -> None:
-        try:
-            runner.restore(row)
-        except (ValueError, KeyError, TypeError):
-            log.exception("a stored state is unreadable", extra={"probe": row.probe})
-            runner.row_at = row.slot_at
 
     def _begin(self) -> None:
         self._committer.start()
@@ -244,14 +242,27 @@ class Watcher:
     async def _tick(self) -> None:
         try:
             while True:
-                self._sleeps_until = self._turn(self._clock.now())
+                now = self._clock.now()
+                if self._came_late(now):
+                    self._stalled()
+                self._sleeps_until = self._wakes_at = self._turn(now)
                 await self._clock.sleep_until(self._sleeps_until)
         except Exception as error:
             self._fail(error)
 
+    def _came_late(self, now: datetime) -> bool:
+        """Whether the event loop, and so every check in flight, was held up."""
+        return now - self._wakes_at > STALL
+
+    def _stalled(self) -> None:
+        self._metrics.stalls.inc()
+        for runner in self._running:
+            runner.stalled = True
+
     def _turn(self, now: datetime) -> datetime:
         """Do what is due; the instant to wake up at next."""
         self._sleeps_until = _NOW
+        self._wakes_at = _NEVER
         self._start_due(now)
         if now >= self._sweep_at:
             self._sweep(now)
@@ -282,6 +293,7 @@ class Watcher:
             runner.state = replace(runner.state, slot_at=None)
         self._metrics.start_lag.observe((now - due_at).total_seconds())
         runner.started_at = now
+        runner.stalled = False
         runner.give_up_at = self._clock.monotonic() + runner.probe.timeout_s + GRACE_S
         runner.task = asyncio.create_task(self._check(runner, due_at))
         self._running[runner] = None
@@ -290,7 +302,13 @@ class Watcher:
         """Once a second: give up on probers that do not end, judge blindness."""
         self._sweep_at = now + HOUSEKEEPING
         over = self._clock.monotonic()
-        for runner in [each for each in self._running if each.give_up_at <= over]:
+        outlived = [each for each in self._running if each.give_up_at <= over]
+        if outlived:
+            log.warning(
+                "probers outlived their timeouts",
+                extra={"probes": len(outlived), "probe": outlived[0].probe.id},
+            )
+        for runner in outlived:
             self._give_up(runner)
         alert = self._blindness.judge(self._runners.values(), now)
         if alert is not None:
@@ -313,7 +331,6 @@ class Watcher:
             self._fail(error)
 
     def _give_up(self, runner: Runner) -> None:
-        log.warning("a prober outlived its timeout", extra={"probe": runner.probe.id})
         task = runner.task
         if task is not None:
             self._abandoned.add(task)
@@ -325,23 +342,12 @@ class Watcher:
             *self._checker.given_up(runner.probe, due_at=due_at, started_at=runner.started_at),
         )
 
-    async def _within_timeout(
-        self, probe: Probe, task: "asyncio.Task[tuple[Observation, CheckResult]]", at: datetime
-    ) -> tuple[Observation, CheckResult]:
-        until = at + timedelta(seconds=probe.timeout_s + GRACE_S)
-        sleeper = asyncio.create_task(self._clock.sleep_until(until))
-        try:
-            await asyncio.wait({task, sleeper}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeper.cancel()
-        if task.done():
-            return task.result()
-        return self._checker.given_up(probe, due_at=at, started_at=at)
-
     def _finish(self, runner: Runner, observation: Observation, result: CheckResult) -> None:
         runner.task = None
         self._running.pop(runner, None)
         now = self._clock.now()
+        if runner.stalled or self._came_late(now):
+            result = excused(result)
         result = clean_result(result, self._redactor)
         before = runner.state
         runner.state, turn = fold(before, result, runner.probe)
@@ -357,7 +363,8 @@ class Watcher:
         self._blindness.saw(runner, result, now)
         self._committer.add(runner, result, steady=steady)
         if turn is not None:
-            self._committer.tell(runner.probe.id, self._verdict_row(result))
+            calm = before.calm and runner.state.calm
+            self._committer.tell(runner.probe.id, verdict_row(result, now), urgent=not calm)
         self._put(runner, now if runner.waiting else self._schedule.next_due(runner, now))
         runner.waiting = False
 
@@ -368,22 +375,12 @@ class Watcher:
         except (TypeError, ValueError):
             log.exception("a prober's metrics cannot be shown", extra={"probe": runner.probe.id})
 
-    def _verdict_row(self, result: CheckResult) -> InboxRow:
-        slot_us = microseconds(result.due_at)
-        return InboxRow(
-            id=f"verdict/{result.probe}/{self._location}/{slot_us}",
-            kind="verdict",
-            body={"probe": result.probe, "location": self._location, "slot_us": slot_us},
-            received_at=self._clock.now(),
-        )
-
     # --------------------------------------------------------------------------- the documents
 
     def _adopt(self, runner: Runner, probe: Probe) -> None:
         before = runner.probe
         runner.adopt(probe)
-        if _shown_as(before) != _shown_as(probe):
-            self._metrics.families.declare(probe, self._location)
+        self._metrics.families.declare(probe, self._location)
         moved = (before.every_s, before.confirm) != (probe.every_s, probe.confirm)
         if moved and self._ticker is not None and runner.task is None:
             self._put(runner, self._schedule.next_due(runner, self._clock.now()))
@@ -399,19 +396,4 @@ class Watcher:
         self._keeper.forget(probe)
         self._blindness.forget(runner)
         self._committer.drop(blank_row(probe, self._location, runner.row_at))
-        self._committer.tell(probe, self._removed_row(probe))
-
-    def _removed_row(self, probe: str) -> InboxRow:
-        now = self._clock.now()
-        return InboxRow(
-            id=f"verdict/{probe}/{self._location}/removed/{microseconds(now)}",
-            kind="verdict",
-            body={"probe": probe, "location": self._location, "removed": True},
-            received_at=now,
-        )
-
-
-def _shown_as(probe: Probe) -> tuple[Any, ...]:
-    """All that the lines of a probe depend on."""
-    where = (probe.kind, probe.client, probe.service, probe.vendor, probe.timeout_s)
-    return (*where, tuple(sorted(probe.labels.items())), type(probe.prober))
+        self._committer.tell(probe, removed_row(probe, self._location, self._clock.now()))

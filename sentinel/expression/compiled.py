@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import cel
-
 from sentinel.errors import ExpressionFailed, ExpressionRefused
+from sentinel.expression.demanded import Demand, demands, unmet
+from sentinel.expression.package import cel
 from sentinel.expression.reading import (
     CONSTANTS,
     Declaration,
@@ -55,6 +55,7 @@ class Expression:
     _paths: tuple[Path, ...] = field(default=(), compare=False, repr=False)
     _reads: "tuple[tuple[str, _Tree | None], ...]" = field(default=(), compare=False, repr=False)
     _constants: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    _demands: tuple[Demand, ...] = field(default=(), compare=False, repr=False)
 
     def evaluate(self, bindings: Mapping[str, Any]) -> Any:
         """The value as a Python value (bool, int, float, str, bytes, list, dict, None, aware UTC
@@ -63,6 +64,8 @@ class Expression:
         Raises ExpressionFailed: ``field_missing`` (no such key or index) or ``field_type`` when it
         reads anything a target sent, else ``expression_error``.
         """
+        if self._demands and unmet(self._demands, bindings):
+            return False
         known: dict[str, Any] = dict(self._constants)
         for root, below in self._reads:
             try:
@@ -146,6 +149,7 @@ def compile_expression(
         _paths=own,
         _reads=_reads(own),
         _constants={name: CONSTANTS[name] for name in CONSTANTS if (name,) in paths},
+        _demands=demands(tokens),
     )
 
 

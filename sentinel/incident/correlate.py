@@ -31,6 +31,7 @@ class Report:
     evidence: str = ""
     flapping: bool = False
     ended: str = ""
+    failing_since_at: datetime | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -5,7 +5,8 @@ pen: each fact goes into its stream and at once into the state, so that the next
 already knows it. `streams_for` names what must be locked; the engine locks it in name order.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -71,7 +72,10 @@ class Course:
         self.facts: dict[str, list[Fact]] = {}
         self.wanted: dict[str, Wanted] = {}
         self.done: set[str] = set()
-        self.people = dict(situation.people)
+        self.people: MutableMapping[str, Receiving] = ChainMap(
+            {},
+            cast("MutableMapping[str, Receiving]", situation.people),  # only ever read
+        )
         self.guards = dict(situation.guards)
         self.groups = dict(situation.groups)
         self.wakes: set[str] = set()
@@ -153,9 +157,19 @@ def people_who_may_be_paged(policy: Policy, references: Iterable[str]) -> set[st
             case "escalation":
                 if escalation := policy.escalations.get(name):
                     waiting += [each for level in escalation.levels for each in level.page]
+                    found |= _chats(escalation)
             case _:
                 continue
     return found
+
+
+def _chats(escalation: Escalation) -> set[str]:
+    """The addresses that an escalation's levels tell, as `paging` names them."""
+    return {
+        f"chat/{escalation.id}/{number}/{place}"
+        for number, level in enumerate(escalation.levels, start=1)
+        for place in range(len(level.tell))
+    }
 
 
 def _members(policy: Policy, name: str, waiting: list[str]) -> set[str]:

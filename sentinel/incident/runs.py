@@ -5,10 +5,7 @@ it. What a run wants of the world becomes work rows; whom it asks becomes pages;
 cannot settle calls for people.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
 
 from sentinel.errors import Outdated
 from sentinel.incident import commands as cmd
@@ -19,38 +16,17 @@ from sentinel.incident.plan import SENTINEL, Course, Wanted
 from sentinel.incident.state import IncidentState, PageStatus, Status
 from sentinel.oncall.escalation import Roster, people_of
 from sentinel.playbook import attempt, run
-from sentinel.playbook.context import Context, bindings, match_bindings, render
-from sentinel.playbook.decision import Claimed, ClaimRefused, Decision, Found, Gate, StepResult
+from sentinel.playbook.context import Context, match_bindings
+from sentinel.playbook.decision import Decision
 from sentinel.playbook.guard import Admitted, GuardRefusal, Queued, admit, guard_key, release
-from sentinel.playbook.needs import step_named, wait_of
-from sentinel.playbook.playbook import ActionSpec, Playbook, WaitHealthy
+from sentinel.playbook.needs import step_named
+from sentinel.playbook.playbook import Playbook, WaitHealthy
 from sentinel.playbook.state import RunState
 from sentinel.playbook.table import StepStatus
 from sentinel.timeline.run_facts import StepWaiting
 
-LOOK_AT_PAUSE = timedelta(seconds=30)
-"""While automation is off or paused, a step that waits for it is looked at this often."""
 LOOK_AT_HEALTH = timedelta(seconds=2)
 """While a step waits for a probe to be well, its results are looked at this often."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepClaim:
-    """What the performer is to do: an action with its inputs, under a key, until a deadline.
-
-    `lost`: an earlier attempt may have done it already; look it up if the action can.
-    """
-
-    run: str
-    step: str
-    attempt: int
-    epoch: int
-    key: str
-    does: ActionSpec
-    inputs: Mapping[str, Any]
-    bound: Mapping[str, Any]
-    deadline_at: datetime
-    lost: bool = False
 
 
 def playbook_of(course: Course, state: RunState) -> Playbook:
@@ -122,9 +98,9 @@ def _admit(course: Course, playbook: Playbook, run_id: str) -> None:
         course.on_guard(state.guard, fact.what)
     match answer:
         case Admitted():
-            _carry_out(course, run.begin(state, playbook, context_of(course)))
+            carry_out(course, run.begin(state, playbook, context_of(course)))
         case GuardRefusal(reason=reason):
-            _carry_out(course, run.refuse(state, playbook, context_of(course), reason=reason))
+            carry_out(course, run.refuse(state, playbook, context_of(course), reason=reason))
         case Queued():
             if answer.replaced is not None:
                 _refuse_replaced(course, *answer.replaced)
@@ -137,7 +113,7 @@ def _refuse_replaced(course: Course, replaced: str, incident: str) -> None:
         course.wakes.add(incident)
         return
     playbook = playbook_of(course, older)
-    _carry_out(course, run.refuse(older, playbook, context_of(course), reason="replaced"))
+    carry_out(course, run.refuse(older, playbook, context_of(course), reason="replaced"))
 
 
 def progress(course: Course) -> None:
@@ -153,7 +129,7 @@ def _advance(course: Course, state: RunState) -> None:
     if state.started_at is None:
         _try_again(course, playbook, state)
         return
-    _carry_out(course, run.advance(state, playbook, context_of(course)))
+    carry_out(course, run.advance(state, playbook, context_of(course)))
 
 
 def _try_again(course: Course, playbook: Playbook, state: RunState) -> None:
@@ -161,7 +137,7 @@ def _try_again(course: Course, playbook: Playbook, state: RunState) -> None:
     guard = course.guard(state.guard)
     waiting = guard.waiting
     if waiting is not None and waiting[0] != state.id and state.id not in guard.running:
-        _carry_out(course, run.refuse(state, playbook, context_of(course), reason="replaced"))
+        carry_out(course, run.refuse(state, playbook, context_of(course), reason="replaced"))
     else:
         _admit(course, playbook, state.id)
 
@@ -172,7 +148,7 @@ def _holds(course: Course, state: RunState) -> bool:
     return state.id in guard.running or (guard.waiting or ("",))[0] == state.id
 
 
-def _carry_out(course: Course, decision: Decision) -> None:
+def carry_out(course: Course, decision: Decision) -> None:
     """Facts, work rows, approval pages, calls for people, and the guard's release."""
     course.take(decision.facts)
     state = course.state.runs[decision.run.id]
@@ -187,9 +163,14 @@ def _carry_out(course: Course, decision: Decision) -> None:
         _release(course, state)
 
 
+def step_key(course: Course, run_id: str, step: str, number: int) -> str:
+    """The work row of one attempt."""
+    return f"step/{course.state.incident}/{run_id}/{step}/{number}"
+
+
 def _want_step(course: Course, run_id: str, ready: attempt.Claimable) -> None:
     incident = course.state.incident
-    key = _step_key(course, run_id, ready.step, ready.attempt)
+    key = step_key(course, run_id, ready.step, ready.attempt)
     body = {"run": run_id, "step": ready.step, "attempt": ready.attempt}
     course.want(Wanted(key, "step", ready.due_at, (incident,), body))
 
@@ -224,8 +205,9 @@ def _call_people(course: Course, run_id: str, reason: str) -> None:
     state = course.state
     if state.status is Status.triggered:
         paging.escalate(course)
-    elif state.holder in course.situation.policy.people:
-        paging.queue_rule(course, state.holder, level=0, mark=f"{run_id}.{reason}")
+    else:
+        for person in context_of(course).responders:
+            paging.queue_rule(course, person, level=0, mark=f"{run_id}.{reason}")
 
 
 def _release(course: Course, state: RunState) -> None:
@@ -239,112 +221,8 @@ def _release(course: Course, state: RunState) -> None:
     if released.next is not None:
         _, incident = released.next
         course.wakes.add(incident)
-
-
-def claim_step(
-    course: Course, body: Mapping[str, Any], *, node: str, epoch: int
-) -> StepClaim | None:
-    """Claim a step in its own transaction; None when it is not to be done, now or ever."""
-    state = course.state.runs[body["run"]]
-    name, number = body["step"], body["attempt"]
-    step = state.step(name)
-    if step.status is StepStatus.running and step.attempt == number and not step.ended:
-        return _lost(course, state, name, epoch=epoch)
-    if step.attempt + 1 != number or state.ended:
-        course.drop(_step_key(course, state.id, name, number))
-        return None
-    playbook = playbook_of(course, state)
-    gate = Gate(
-        automation_on=course.situation.automation_on,
-        paused_by=course.situation.paused_by(state.labels),
-        guard_lost=state.id not in course.guard(state.guard).running,
-    )
-    answer = attempt.claim(
-        state, playbook, name, context_of(course), gate=gate, node=node, epoch=epoch
-    )
-    if isinstance(answer, ClaimRefused):
-        _carry_out(course, answer.decision)
-        _come_again(course, body, answer)
-        return None
-    _carry_out(course, answer.decision)
-    return _claimed(state, playbook, answer, epoch)
-
-
-def _come_again(course: Course, body: Mapping[str, Any], refused: ClaimRefused) -> None:
-    """A step that may not be claimed just now is looked at later; one that never may is dropped."""
-    state = course.state.runs[body["run"]]
-    key = _step_key(course, state.id, body["step"], body["attempt"])
-    later = refused.again_at
-    if refused.reason in ("automation_off", "maintenance"):
-        later = course.now + LOOK_AT_PAUSE
-    if later is None:
-        course.drop(key)
-    else:
-        course.want(Wanted(key, "step", later, (course.state.incident,), body))
-
-
-def _step_key(course: Course, run_id: str, step: str, number: int) -> str:
-    return f"step/{course.state.incident}/{run_id}/{step}/{number}"
-
-
-def _claimed(state: RunState, playbook: Playbook, answer: Claimed, epoch: int) -> StepClaim:
-    step = step_named(playbook, answer.step)
-    if step is None or wait_of(step) is not None:
-        raise Outdated(f"{answer.step} is no action of {playbook.id}")
-    return StepClaim(
-        run=state.id,
-        step=answer.step,
-        attempt=answer.attempt,
-        epoch=epoch,
-        key=answer.key,
-        does=cast("ActionSpec", step.does),
-        inputs=answer.inputs,
-        bound=answer.bound,
-        deadline_at=answer.deadline_at,
-    )
-
-
-def _lost(course: Course, state: RunState, name: str, *, epoch: int) -> StepClaim | None:
-    """A started attempt whose lease is over: look it up if its action can, else decide without."""
-    playbook = playbook_of(course, state)
-    step = step_named(playbook, name)
-    if step is not None and hasattr(step.does, "look_up"):
-        bound = bindings(state, context_of(course))
-        return StepClaim(
-            run=state.id,
-            step=name,
-            attempt=state.step(name).attempt,
-            epoch=epoch,
-            key=state.step(name).key,
-            does=cast("ActionSpec", step.does),
-            inputs=render(step, bound),
-            bound=bound,
-            deadline_at=course.now + timedelta(seconds=step.timeout_s),
-            lost=True,
-        )
-    course.drop(_step_key(course, state.id, name, state.step(name).attempt))
-    _carry_out(course, attempt.recover(state, playbook, name, context_of(course)))
-    return None
-
-
-def step_came_to(course: Course, claim: StepClaim, result: StepResult | Found) -> None:
-    """The outcome of an attempt, or what looking it up showed."""
-    state = course.state.runs[claim.run]
-    playbook = playbook_of(course, state)
-    context = context_of(course)
-    if isinstance(result, Found):
-        decision = attempt.recover(state, playbook, claim.step, context, found=result)
-    else:
-        decision = attempt.outcome(
-            state,
-            playbook,
-            claim.step,
-            context,
-            attempt=claim.attempt,
-            epoch=state.step(claim.step).epoch,
-            result=result,
-        )
-    _carry_out(course, decision)
+    if released.opened:
+        _call_people(course, state.id, "circuit")  # only a person closes it again
 
 
 def answer(course: Course, given: cmd.Answer, by: str) -> cmd.Refusal | None:
@@ -362,7 +240,7 @@ def answer(course: Course, given: cmd.Answer, by: str) -> cmd.Refusal | None:
         item=given.item,
         inputs_digest=given.inputs_digest,
     )
-    _carry_out(course, decision)
+    carry_out(course, decision)
     if decision.refused:
         return cmd.Refusal(decision.refused, f"the answer is not taken: {decision.refused}")
     return None
@@ -387,7 +265,7 @@ def cancel_all(course: Course, reason: str) -> None:
 def _cancel(course: Course, state: RunState, *, reason: str, by: str, force: bool) -> None:
     playbook = playbook_of(course, state)
     decision = run.cancel(state, playbook, context_of(course), reason=reason, by=by, force=force)
-    _carry_out(course, decision)
+    carry_out(course, decision)
 
 
 def under_way(state: IncidentState) -> bool:

@@ -21,7 +21,6 @@ from sentinel.library.crosscheck import cross_check
 from sentinel.library.declared import Declared, canonical
 from sentinel.library.directory import Client, Location, Team, User, Vendor
 from sentinel.library.document import Level, Problem
-from sentinel.library.fields import NOWHERE
 from sentinel.library.people import read_person
 from sentinel.library.playbooks import read_playbook
 from sentinel.library.probes import read_probe
@@ -29,7 +28,7 @@ from sentinel.library.reading import At, InstalledKinds, Lookup, Reading
 from sentinel.library.rotations import read_escalation, read_rotation
 from sentinel.library.shape import meant
 from sentinel.library.site import Site, read_maintenance, read_site
-from sentinel.library.workspace import Documents, gather, gather_one
+from sentinel.library.workspace import ROOT_FILE, Documents, gather, gather_one
 from sentinel.oncall.escalation import Escalation
 from sentinel.oncall.rotation import Rotation
 from sentinel.playbook.playbook import Playbook
@@ -157,20 +156,10 @@ def check_alone(path: str, content: bytes, *, lookup: Lookup | None = None) -> t
     """What is wrong with a file by itself: all but whether what it refers to is declared."""
     reading = Reading(lookup or InstalledKinds(), check_references=False)
     documents, problems = gather_one(path, content, reading)
-    reading.addresses = _AnyAddress()
+    _addresses(documents, {}, reading)
     made = _Values(documents, reading)
     cross_check(made.probes, documents, reading)
     return _ordered([*problems, *reading.problems()])
-
-
-class _AnyAddress(dict[str, str]):
-    """Every address there could be, for a file whose site is elsewhere."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return NOWHERE
 
 
 def _ordered(problems: Sequence[Problem]) -> tuple[Problem, ...]:
@@ -187,10 +176,11 @@ def _addresses(documents: Documents, given: Mapping[str, str], reading: Reading)
     declared: Mapping[str, str] = sites[0].sound.get("addresses", {}) if sites else {}
     for name in given:
         if name not in declared:
-            at = sites[0].at if sites else At(reading, "sentinel.yaml", ())
+            at = sites[0].at if sites else At(reading, ROOT_FILE, ())
             hint = meant(name, list(declared))
             at.wrong(f"`--address {name}` replaces no address", hint, at_key=True)
     reading.addresses = {**declared, **given}
+    reading.addresses_known = bool(sites)
 
 
 class _Values:
@@ -284,7 +274,7 @@ def _present(values: Iterator[Any]) -> dict[str, Any]:
 def _no_site(documents: Documents, reading: Reading) -> None:
     if not any(documents.values()) or not reading.check_references:
         return  # nothing could be read at all, which has been said; or the site is elsewhere
-    At(reading, "sentinel.yaml", ()).wrong(
+    At(reading, ROOT_FILE, ()).wrong(
         "there is no `site:`", "add one; it says who is paged when no playbook matches"
     )
 

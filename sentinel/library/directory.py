@@ -8,7 +8,7 @@ from typing import Any
 from sentinel.library import pieces, spans
 from sentinel.library.declared import Declared
 from sentinel.library.reading import At
-from sentinel.library.shape import Schema, meant
+from sentinel.library.shape import Schema
 from sentinel.words import Place, Seconds
 
 ROLES = ("viewer", "responder", "admin")
@@ -188,11 +188,7 @@ def read_vendor(declared: Declared) -> Vendor:
 def _statuspage(status: Mapping[str, Any], at: At) -> str:
     if "at" not in status:
         return str(status.get("statuspage", ""))
-    known = at.reading.addresses
-    if status["at"] not in known:
-        hint = meant(status["at"], list(known)) or "declare it under `site: {addresses: …}`"
-        (at / "at").wrong(f"`{status['at']}` is not one of the site's addresses", hint)
-    return known.get(status["at"], "")
+    return (at / "at").address(status["at"])
 
 
 def read_location(declared: Declared) -> Location:

@@ -26,17 +26,14 @@ from typing import Any
 from sentinel.expression import Declaration, Expression
 from sentinel.library import pieces, spans
 from sentinel.library.expectations import EXPECTATIONS, read_expectations
-from sentinel.library.reading import OUTSIDE, At, Lookup, Scope
+from sentinel.library.reading import NOWHERE, OUTSIDE, At, Lookup, Scope
 from sentinel.library.secrets import literal_secret
-from sentinel.library.shape import Schema, meant
+from sentinel.library.shape import Schema
 from sentinel.monitor.probe import Expectation, ProberSpec
 from sentinel.playbook.playbook import Reference
 from sentinel.words import Seconds, Secret
 
 ADDRESS_KEYS = ("url", "base")
-NOWHERE = "http://nowhere.invalid"
-"""Stands for an address that is wrong, which has been said (RFC 2606)."""
-
 WHOLE_REFERENCE = r"^\$\{[\s\S]+\}$"
 _AT = pieces.identifier("Instead of the address itself: one of the site's addresses", "shop")
 
@@ -175,11 +172,7 @@ def _resolve(
     if name and written.get(address):
         (at / "at").wrong(f"`at:` and `{address}:` are both given", "keep one of them", at_key=True)
     elif name:
-        known = at.reading.addresses
-        if name not in known:
-            hint = meant(name, list(known)) or "declare it under `site: {addresses: …}`"
-            (at / "at").wrong(f"`{name}` is not one of the site's addresses", hint)
-        values[address] = known.get(name, NOWHERE)
+        values[address] = (at / "at").address(name)
     elif vendor and not written.get(address):
         _resolve_vendor(values, written, at, address)
     elif needed and address not in values:

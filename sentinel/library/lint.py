@@ -4,7 +4,7 @@ Literal secrets, gaps in rotations, levels that page nobody, steps that can neve
 that do nothing. Nothing here keeps a workspace from being activated.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path as Folder
@@ -15,10 +15,10 @@ from sentinel.library.document import Problem
 from sentinel.library.quoting import EXPRESSION_KEYS
 from sentinel.library.reading import At, Lookup
 from sentinel.library.secrets import literal_under, tells
-from sentinel.oncall.rotation import Rotation
-from sentinel.oncall.schedule import shifts
+from sentinel.oncall.coverage import Roll, findings
 
 LOOK_AHEAD = timedelta(days=28)
+_KINDS = {"rotation": "rotations", "escalation": "escalations", "person": "people"}
 _NOT_BODIES = frozenset({"people", "escalations"})
 """Kinds whose secrets their own readers look at."""
 
@@ -45,11 +45,10 @@ def _look(read: Read, now: datetime) -> None:
         return
     places = {
         (declared.kind, declared.id): declared.at
-        for kind in ("rotations", "escalations", "playbooks")
+        for kind in ("rotations", "escalations", "people", "playbooks")
         for declared in read.documents.get(kind, ())
     }
-    _rotations(read.catalog, places, now)
-    _escalations(read.catalog, places)
+    _oncall(read.catalog, places, now)
     _playbooks(read.catalog, places)
 
 
@@ -74,47 +73,17 @@ def _secrets(value: Any, at: At) -> None:
 _tells = cache(tells)
 
 
-def _rotations(catalog: Catalog, places: Mapping[tuple[str, str], At], now: datetime) -> None:
-    for name, rotation in catalog.policy.rotations.items():
-        if rotation.on_gap:
-            continue  # somebody is paged all the same
-        gaps = gaps_of(rotation, catalog, now)
-        if gaps:
-            start, end = gaps[0]
-            hours = sum((e - s).total_seconds() for s, e in gaps) / 3600
-            places["rotations", name].finding(
-                f"nobody is on call for {hours:g} hours of the next {LOOK_AHEAD.days} days,"
-                f" first from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
-                "close the gap, or say with `on_gap:` who is paged",
-                at_key=True,
-            )
-
-
-def gaps_of(
-    rotation: Rotation, catalog: Catalog, now: datetime
-) -> Sequence[tuple[datetime, datetime]]:
-    """When nobody is on call in the four weeks from `now`, half-open, UTC, in order."""
-    found = shifts(rotation, now, now + LOOK_AHEAD, people=catalog.policy.people)
-    return [(shift.start, shift.end) for shift in found if not shift.people]
-
-
-def _escalations(catalog: Catalog, places: Mapping[tuple[str, str], At]) -> None:
-    """``rotation/x+2`` needs three people to mean anybody."""
-    for name, escalation in catalog.policy.escalations.items():
-        for index, level in enumerate(escalation.levels):
-            for i, reference in enumerate(level.page):
-                rotation, plus, places_on = reference.removeprefix("rotation/").partition("+")
-                if not plus:
-                    continue
-                layers = catalog.policy.rotations[rotation].layers
-                people = {person for layer in layers for person in layer.people}
-                if len(people) <= int(places_on):
-                    at = places["escalations", name] / "levels" / index / "page" / i
-                    at.finding(
-                        f"`{reference}` means nobody: {rotation} has {len(people)}"
-                        f" {'person' if len(people) == 1 else 'people'}",
-                        "name somebody else",
-                    )
+def _oncall(catalog: Catalog, places: Mapping[tuple[str, str], At], now: datetime) -> None:
+    """Gaps, levels that page nobody and people whom nothing reaches, in the weeks to come."""
+    policy = catalog.policy
+    roll = Roll(policy.rotations, policy.escalations, policy.people, policy.teams)
+    for each in findings(roll, now, now + LOOK_AHEAD):
+        family, _, name = each.about.partition("/")
+        at = places[_KINDS[family], name]
+        if each.level:
+            (at / "levels" / (each.level - 1)).finding(each.sentence)
+        else:
+            at.finding(each.sentence, at_key=True)
 
 
 def _playbooks(catalog: Catalog, places: Mapping[tuple[str, str], At]) -> None:

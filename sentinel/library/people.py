@@ -62,8 +62,6 @@ def read_person(declared: Declared) -> Person:
         if literal:
             (at / "methods" / name).finding(literal, "write env:NAME or file:PATH in its place")
         methods[name] = Secret(address)
-    if not methods and "methods" not in declared.body:
-        at.finding(f"`{declared.id}` cannot be reached", "give at least one of `methods:`")
     rules = {
         Urgency(word): _rule(steps, at / "rules" / word, tuple(declared.body.get("methods") or ()))
         for word, steps in body.get("rules", {}).items()

@@ -10,7 +10,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sentinel import kinds
 from sentinel.errors import ExpressionRefused
@@ -21,6 +20,7 @@ from sentinel.library.document import Level, Problem
 from sentinel.library.places import Path, Spot, locate, within
 from sentinel.library.quoting import advice, expression_at, is_unbalanced
 from sentinel.library.shape import meant, shown
+from sentinel.localtime import zone
 from sentinel.words import Place
 
 T = TypeVar("T")
@@ -35,6 +35,9 @@ _REFERENCE_KINDS = {
 }
 OUTSIDE = frozenset({"body", "json", "html", "headers", "capture", "outputs"})
 """Roots that somebody else sent: what is missing below them is theirs, not ours."""
+
+NOWHERE = "http://nowhere.invalid"
+"""Stands for an address that is wrong, which has been said (RFC 2606)."""
 
 _WHOLE = re.compile(r"\$\{(.*)\}\Z", re.DOTALL)
 
@@ -98,7 +101,10 @@ class Reading:
     statuspages: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     """The root of each vendor's status page, and the components of it that matter."""
     check_references: bool = True
-    """False when a stored body is read again: what it names may be gone."""
+    """False when what is named may be declared where we cannot look: a stored body is read again, a
+    file stands alone, or another file of the workspace could not be read."""
+    addresses_known: bool = True
+    """False when no site was read: any address may be declared there."""
     _remarks: list[_Remark] = field(default_factory=list)
     _expressions: dict[tuple[str, Scope], Expression | ExpressionRefused] = field(
         default_factory=dict
@@ -138,9 +144,9 @@ class Reading:
         known = self._zones.get(name)
         if known is None:
             try:
-                ZoneInfo(name)
+                zone(name)
                 known = True
-            except (ZoneInfoNotFoundError, ValueError, OSError):
+            except ValueError:
                 known = False
             self._zones[name] = known
         return known
@@ -258,6 +264,14 @@ class At:
         hint = meant(name, list(known)) or f"declare it under `{kind}:`"
         self.wrong(f"`{name}` is not one of the {kind}", hint)
         return False
+
+    def address(self, name: str) -> str:
+        """The address that the site gives a name; says so when it gives none."""
+        known = self.reading.addresses
+        if name not in known and self.reading.addresses_known:
+            hint = meant(name, list(known)) or "declare it under `site: {addresses: …}`"
+            self.wrong(f"`{name}` is not one of the site's addresses", hint)
+        return known.get(name, NOWHERE)
 
     def unknown(self, name: str, known: Sequence[str], what: str) -> None:
         """Say that `name` is not `what`, and which one was probably meant."""

@@ -1,9 +1,9 @@
 """``site:`` the one document about the installation as a whole, and ``maintenance:``."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 from sentinel.incident.policy import Grouping
@@ -16,8 +16,6 @@ from sentinel.library.shape import Schema
 from sentinel.monitor.silence import Maintenance
 from sentinel.oncall.escalation import Fallback
 from sentinel.words import Place, Severity
-
-FILL = re.compile(r"label/[a-zA-Z_][a-zA-Z0-9_]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +147,7 @@ def read_site(declared: Declared, addresses: Mapping[str, str]) -> Site | None:
     if "unmatched" in body:
         (at / "unmatched").reference(body["unmatched"], "escalation")
     fallback = _fallback(body.get("fallback"), at / "fallback")
+    _check_networks(body.get("intake", {}).get("allow", ()), at / "intake" / "allow")
     group = _group(body.get("group", {}), at / "group")
     severity_of = {word: Severity[each] for word, each in body.get("severity_of", {}).items()}
     if fallback is None or "unmatched" not in body:
@@ -172,6 +171,14 @@ def _fallback(value: Any, at: At) -> Fallback | None:
     for index, each in enumerate(value["page"]):
         (at / "page" / index).reference(each, "person", "rotation", "team")
     return Fallback(tuple(value["page"]), spans.seconds(value.get("every", "15m")))
+
+
+def _check_networks(networks: Sequence[str], at: At) -> None:
+    for index, each in enumerate(networks):
+        try:
+            ip_network(each)
+        except ValueError as error:
+            (at / index).wrong(f"`{each}` is not a network: {error}", "write it like 10.0.0.0/8")
 
 
 def _group(value: Mapping[str, Any], at: At) -> Grouping:

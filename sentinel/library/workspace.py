@@ -68,6 +68,8 @@ def gather(root: Folder, reading: Reading) -> tuple[Documents, list[Problem]]:
     values: dict[str, dict[str, Any]] = {}
     for path in paths:
         content = _content(root / path)
+        if not isinstance(content, bytes):
+            reading.check_references = False
         if isinstance(content, str):
             problems.append(Problem(Place(path, 1, 1), content, "make it readable, or remove it"))
         elif isinstance(content, int):
@@ -75,7 +77,9 @@ def gather(root: Folder, reading: Reading) -> tuple[Documents, list[Problem]]:
         else:
             document, wrong = read(path, content)
             problems += wrong
-            if document is not None:
+            if document is None:
+                reading.check_references = False
+            else:
                 values[path] = document.values
                 reading.texts[path] = document.text
                 reading.places[path] = document.places

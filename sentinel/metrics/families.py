@@ -84,11 +84,6 @@ KNOWN: Mapping[str, MetricFamily] = {
             "Returns the Last-Modified HTTP response header in unixtime",
         ),
         MetricFamily("probe_failed_due_to_regex", "Indicates if probe failed due to regex"),
-        MetricFamily(
-            "probe_failed_due_to_cel",
-            "Indicates if probe failed due to CEL expression not matching",
-        ),
-        MetricFamily("probe_failed_due_to_bytes", "Indicates if probe failed due to bytes"),
         MetricFamily("probe_ssl_earliest_cert_expiry", "Returns last SSL chain expiry in unixtime"),
         MetricFamily(
             "probe_ssl_last_chain_expiry_timestamp_seconds",
@@ -126,7 +121,6 @@ KNOWN: Mapping[str, MetricFamily] = {
             "probe_feed_change_ratio",
             "Items now over items of the last good feed, minus one",
         ),
-        MetricFamily("probe_feed_overdue", "1 while the feed missed its deadline, else 0"),
         MetricFamily(
             "probe_vendor_component_up",
             "1 while the vendor says that the component is operational, else 0",
@@ -168,7 +162,9 @@ def label_name(text: str) -> str:
 class _Shown:
     """One probe at one location: its label text, and the lines that are shown of it now."""
 
-    __slots__ = ("around", "families", "lines", "location", "probe", "standing", "stands", "text")
+    __slots__ = (
+        "around", "families", "lines", "location", "names", "probe", "standing", "stands", "text",
+    )  # fmt: skip
 
     def __init__(self, probe: Probe, location: str) -> None:
         self.probe = probe
@@ -178,6 +174,9 @@ class _Shown:
         self.stands: tuple[Outcome, bool] = (Outcome.unknown, False)
         own = getattr(probe.prober, "METRICS", ())
         self.families = {**KNOWN, **{f.name: f for f in own}} if own else KNOWN
+        self.names: tuple[str, ...] = STANDING[Outcome.unknown]
+        self.standing: tuple[str, ...]
+        self.lines: tuple[str, ...]
         self.standing = self.lines = _standing(self, Outcome.unknown, firing=False)
 
     def labels(self) -> dict[str, str]:
@@ -200,6 +199,18 @@ def _label_text(labels: Mapping[str, str]) -> str:
     return ",".join(f'{name}="{escape(value)}"' for name, value in sorted(labels.items()))
 
 
+_ALWAYS = (
+    "probe_timeout_seconds",
+    "sentinel_check_outcome",
+    "sentinel_probe_firing",
+    "sentinel_probe_labels",
+)
+STANDING = {
+    outcome: _ALWAYS if outcome is Outcome.unknown else (*_ALWAYS, "probe_success")
+    for outcome in Outcome
+}
+OURS = frozenset(family.name for family in EVERY_CHECK)
+MOST_SHAPES = 1000
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -208,11 +219,16 @@ class ProbeFamilies:
 
     def __init__(self) -> None:
         self._shown: dict[tuple[str, str], _Shown] = {}
+        self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._help: dict[str, str] = {name: family.help for name, family in KNOWN.items()}
 
     def declare(self, probe: Probe, location: str) -> None:
         """Begin to show a probe, or show it with changed labels. Its check lines come with
-        its next check; until then it has its timeout, its labels, and outcome unknown."""
+        its next check; until then it has its timeout, its labels, and outcome unknown. One that
+        would look the same goes on as it is."""
+        before = self._shown.get((probe.id, location))
+        if before is not None and _looks(before.probe) == _looks(probe):
+            return
         shown = _Shown(probe, location)
         for name, family in shown.families.items():
             self._help.setdefault(name, family.help)
@@ -231,27 +247,42 @@ class ProbeFamilies:
         if shown.stands != (result.outcome, firing):
             shown.stands = (result.outcome, firing)
             shown.standing = _standing(shown, result.outcome, firing=firing)
-        lines = dict(shown.standing)
-        lines["probe_duration_seconds"] = _line(shown, "probe_duration_seconds", result.duration_s)
+        names = [*STANDING[result.outcome], "probe_duration_seconds"]
+        lines = [*shown.standing, _line(shown, "probe_duration_seconds", result.duration_s)]
         for name, value in observation.metrics.items():
-            if name in shown.families or _NAME.fullmatch(name):
+            if name not in OURS and (name in shown.families or _NAME.fullmatch(name)):
                 draw = _lines if isinstance(value, dict | Mapping) else _line
-                lines[name] = draw(shown, name, value)
-        shown.lines = lines
+                names.append(name)
+                lines.append(draw(shown, name, value))
+        shown.names = self._same(tuple(names))
+        shown.lines = tuple(lines)
+
+    def _same(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """One tuple for all probes that show the same families: there are few such."""
+        if len(self._shapes) > MOST_SHAPES:
+            self._shapes.clear()
+        return self._shapes.setdefault(names, names)
 
     def pieces(self) -> Iterator[str]:
         """The text format, a family a piece, sorted by name, each with HELP and TYPE."""
-        everything = [shown.lines for shown in self._shown.values()]
-        for name in sorted(set().union(*everything)):
+        alike: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+        for shown in self._shown.values():
+            alike.setdefault(shown.names, []).append(shown.lines)
+        columns: dict[str, list[str]] = {}
+        for names, rows in alike.items():
+            for name, column in zip(names, zip(*rows, strict=True), strict=True):
+                columns.setdefault(name, []).extend(column)
+        for name in sorted(columns):
             yield self._head(name)
-            yield "".join([lines[name] for lines in everything if name in lines])
+            yield "".join(columns[name])
 
     def text_of(self, probe: str, location: str) -> str:
         """The page of one probe alone, as ``/probe?target=`` answers it; empty for one not here."""
         shown = self._shown.get((probe, location))
         if shown is None:
             return ""
-        return "".join(f"{self._head(name)}{shown.lines[name]}" for name in sorted(shown.lines))
+        lines = sorted(zip(shown.names, shown.lines, strict=True))
+        return "".join(f"{self._head(name)}{line}" for name, line in lines)
 
     def _head(self, name: str) -> str:
         about = self._help.get(name, "A value that this kind of prober shows")
@@ -264,18 +295,23 @@ class ProbeFamilies:
         return text_string_to_metric_families("".join(self.pieces()))
 
 
-def _standing(shown: _Shown, outcome: Outcome, *, firing: bool) -> Mapping[str, str]:
-    """The lines that seldom change from check to check."""
-    lines = {
-        "probe_timeout_seconds": _line(shown, "probe_timeout_seconds", shown.probe.timeout_s),
-        "sentinel_check_outcome": _outcomes(shown, outcome),
-        "sentinel_probe_firing": _line(shown, "sentinel_probe_firing", firing),
-        "sentinel_probe_labels": _labelled(shown),
-    }
-    if outcome is not Outcome.unknown:
-        well = outcome is not Outcome.failed
-        lines["probe_success"] = _line(shown, "probe_success", well)
-    return lines
+def _looks(probe: Probe) -> tuple[Any, ...]:
+    """All that the lines of a probe depend on."""
+    where = (probe.kind, probe.client, probe.service, probe.vendor, probe.timeout_s)
+    return (*where, tuple(sorted(probe.labels.items())), type(probe.prober))
+
+
+def _standing(shown: _Shown, outcome: Outcome, *, firing: bool) -> tuple[str, ...]:
+    """The lines that seldom change from check to check, in the order of `STANDING`."""
+    lines = (
+        _line(shown, "probe_timeout_seconds", shown.probe.timeout_s),
+        _outcomes(shown, outcome),
+        _line(shown, "sentinel_probe_firing", firing),
+        _labelled(shown),
+    )
+    if outcome is Outcome.unknown:
+        return lines
+    return (*lines, _line(shown, "probe_success", outcome is not Outcome.failed))
 
 
 def _labelled(shown: _Shown) -> str:

@@ -69,6 +69,11 @@ class Metrics:
         self.in_flight = Gauge(
             "sentinel_checks_in_flight", "Checks that run at this moment", registry=own
         )
+        self.stalls = Counter(
+            "sentinel_loop_stalls",
+            "Times the event loop came late by 250 ms or more, so that timeouts were doubted",
+            registry=own,
+        )
         self.probes = Gauge("sentinel_probes", "Probes that this node watches", registry=own)
         self.blind = Gauge(
             "sentinel_location_blind",

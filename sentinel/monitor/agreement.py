@@ -27,7 +27,8 @@ BLIND_HOSTS = 3
 @dataclass(frozen=True, slots=True)
 class Firing:
     """The alert fires. `started_at` tells occurrences apart; `locations` fire, in order of name.
-    `reason`, `text` and `evidence` are those of the location that fired first."""
+    `reason`, `text` and `evidence` are those of the location that fired first; `failing_since_at` is
+    when the first bad check that counts was due at any of them."""
 
     severity: Severity
     started_at: datetime
@@ -37,6 +38,7 @@ class Firing:
     evidence: str
     degraded: bool
     locations: tuple[str, ...] = ()
+    failing_since_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,10 @@ def _firing(
         evidence=first.evidence,
         degraded=degraded,
         locations=tuple(fires),
+        failing_since_at=min(
+            (state.failing_since_at for state in fires.values() if state.failing_since_at),
+            default=None,
+        ),
     )
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 from sentinel.monitor import baseline
 from sentinel.monitor.baseline import Baseline
+from sentinel.monitor.churn import GROUPS, Churn, Counts, Difference, difference, gone
 from sentinel.monitor.probe import Sample
-from sentinel.monitor.tally import Churn, Difference, Tally, difference, gone
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -58,21 +58,21 @@ class Compared:
 
 def compared(
     remembered: Remembered,
-    tally: Tally | None,
+    counts: Counts | None,
     now: datetime,
     *,
     timezone: str,
     made_at: datetime | None,
 ) -> Compared:
-    """Hold a tally against what is remembered; without one (the server says *not modified*) the
+    """Hold a feed's counts against what is remembered; without one (the server says *not modified*) the
     remembered content is still the content.
 
     The first content ever seen counts as changed when it says that it was made (`made_at`), and
     now when it says nothing: a feed that was late before Sentinel came is late.
     """
     before = remembered.baseline()
-    items = float(tally.items) if tally is not None else before.value or 0.0
-    digest = tally.digest() if tally is not None else before.digest
+    items = float(counts.items) if counts is not None else before.value or 0.0
+    digest = counts.digest if counts is not None else before.digest
     learnt = baseline.learn(before, value=items, digest=digest, now=now, timezone=timezone)
     if before.changed_at is None and made_at is not None and made_at < now:
         learnt = replace(learnt, changed_at=made_at)
@@ -81,17 +81,17 @@ def compared(
         changed_at=learnt.changed_at or now,
         change_ratio=baseline.change_ratio(before, items),
         weekday_ratio=baseline.weekday_ratio(before, items, now=now, timezone=timezone),
-        difference=difference(remembered.churn, tally.churn())
-        if tally is not None
+        difference=difference(remembered.churn, counts.churn)
+        if counts is not None
         else Difference(),
-        groups_gone=gone(remembered.groups, tally.groups) if tally is not None else [],
+        groups_gone=gone(remembered.groups, counts.groups) if counts is not None else [],
         learnt=learnt,
     )
 
 
 def remember(
     remembered: Remembered,
-    tally: Tally | None,
+    counts: Counts | None,
     learnt: Baseline,
     *,
     values: Mapping[str, Any],
@@ -101,13 +101,14 @@ def remember(
     now: datetime,
 ) -> Remembered:
     """What to keep of this check, should it be good."""
-    if tally is None:
+    if counts is None:
         return msgspec.structs.replace(remembered, learnt=learnt.to_bytes())
+    largest = dict(sorted(counts.groups.items(), key=lambda each: -each[1])[:GROUPS])
     return Remembered(
         settings=remembered.settings,
         learnt=learnt.to_bytes(),
-        churn=tally.churn(),
-        groups=tally.largest_groups(),
+        churn=counts.churn,
+        groups=largest,
         values=dict(values),
         place=place,
         etag=etag[:500],

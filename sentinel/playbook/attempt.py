@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from sentinel.errors import ExpressionFailed
-from sentinel.playbook.context import Context, digest, evaluate_outputs, render
+from sentinel.playbook.context import Context, digest_inputs, evaluate_outputs, render
 from sentinel.playbook.decision import Claimed, ClaimRefused, Decision, Found, Gate, StepResult
 from sentinel.playbook.draft import Draft
 from sentinel.playbook.needs import dependents, wait_of
@@ -119,9 +119,9 @@ def _claimed(
     bound = draft.bound()
     try:
         inputs = render(step, bound)
+        inputs_digest = digest_inputs(step, draft.run, bound)
     except ExpressionFailed:
         return _refused_at_door(draft, name, "inputs_void", "inputs_void")
-    inputs_digest = digest(inputs)
     if _approval_void(draft, name, inputs_digest):
         return _refused_at_door(draft, name, "approval_void", "approval_void")
     if state.attempt and step.writes and inputs_digest != state.inputs_digest:

@@ -189,6 +189,12 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+def digest_inputs(step: Step, run: RunState, bound: Mapping[str, Any]) -> str:
+    """The digest of the step's inputs, rendered as if `now` were when the run was queued: time
+    alone never makes them other inputs, so it voids no approval. Raises ExpressionFailed."""
+    return digest(render(step, {**bound, "now": run.queued_at}))
+
+
 def evaluate_outputs(step: Step, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the step declares as outputs, over what its action returned. Raises ExpressionFailed:
     a field is missing, or the outputs are larger than 64 KiB."""

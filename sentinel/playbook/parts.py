@@ -8,7 +8,7 @@ nothing from outside.
 from datetime import datetime, timedelta
 
 from sentinel.errors import ExpressionFailed
-from sentinel.playbook.context import digest, effect_key, render
+from sentinel.playbook.context import digest_inputs, effect_key
 from sentinel.playbook.decision import Decision
 from sentinel.playbook.draft import Draft, breaking, holds, open_steps, so_far, verified
 from sentinel.playbook.needs import Readiness, last_readiness, readiness, wait_of
@@ -113,7 +113,7 @@ def _begin_step(draft: Draft, name: str, step: Step) -> None:
         begin_wait(draft, name, step, wait)
         return
     try:
-        inputs_digest = digest(render(step, bound))
+        inputs_digest = digest_inputs(step, draft.run, bound)
         key = effect_key(draft.run, step, name, bound)
     except ExpressionFailed as error:
         draft.finish(name, StepStatus.failed, reason="inputs_error", text=str(error))

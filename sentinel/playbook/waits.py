@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from sentinel.errors import ExpressionFailed
-from sentinel.playbook.context import digest, render
+from sentinel.playbook.context import digest, digest_inputs
 from sentinel.playbook.draft import Draft, open_steps
 from sentinel.playbook.needs import dependents, wait_of
 from sentinel.playbook.playbook import (
@@ -192,13 +192,13 @@ def binds_of(draft: Draft, name: str) -> dict[str, str]:
     binds: dict[str, str] = {}
     for step in dependents(draft.playbook, name):
         if wait_of(step) is None:
-            binds[step.id] = _input_digest(step, bound)
+            binds[step.id] = _known_digest(draft, step, bound)
     return binds
 
 
-def _input_digest(step: Step, bound: Mapping[str, Any]) -> str:
+def _known_digest(draft: Draft, step: Step, bound: Mapping[str, Any]) -> str:
     try:
-        return digest(render(step, bound))
+        return digest_inputs(step, draft.run, bound)
     except ExpressionFailed:
         return ""
 

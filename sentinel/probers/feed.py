@@ -303,8 +303,8 @@ def concluded(
 ) -> Observation:
     """Everything that was read, beside what is remembered, as an observation."""
     made_at = _said(reading.reader.published if reading.reader else "") or seen.made_at
-    tally = None if seen.unmodified else reading.tally
-    beside = compared(remembered, tally, now, timezone=feed.timezone, made_at=made_at)
+    counts = None if seen.unmodified else reading.tally.counts()
+    beside = compared(remembered, counts, now, timezone=feed.timezone, made_at=made_at)
     counted = dict(remembered.values) if seen.unmodified else reading.counted(seen.size_bytes)
     exchange = seen.exchange
     status = exchange.status if exchange else 0
@@ -312,7 +312,7 @@ def concluded(
     values["timing"] = {"total_s": seen.duration_s}
     kept = remember(
         remembered,
-        tally,
+        counts,
         beside.learnt,
         values=counted,
         etag=exchange.header("etag") if exchange else "",

@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, ClassVar, Literal
-
-import re2
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
+from sentinel.labels import pattern
 from sentinel.monitor.probe import Evidence, Observation, Sample
 from sentinel.transport.connection import Connection
 from sentinel.transport.reasons import NETWORK, Reason
@@ -90,7 +88,10 @@ class Tcp:
 
     def __post_init__(self) -> None:
         for line in self.lines:
-            _pattern(line.expect)
+            try:
+                pattern(line.expect)
+            except ValueError as wrong:
+                raise ValueError(f"`{line.expect}` is not an RE2 pattern: {wrong}") from wrong
 
     def host(self) -> str:
         """The host that is connected to."""
@@ -147,12 +148,12 @@ class _Talk:
 
     async def listen(self, expect: str) -> bool:
         """Read lines until one fits."""
-        pattern = _pattern(expect)
+        wanted = pattern(expect)
         while len(self.received) <= MOST_RECEIVED:  # bounded by what is read, too
             line, end, rest = self._rest.partition(b"\n")
             if end:
                 self._rest = rest
-                if pattern.search(_text(line)):
+                if wanted.search(_text(line)):
                     return True
                 continue
             chunk = await self._connection.receive(self._deadline)
@@ -160,7 +161,7 @@ class _Talk:
                 self.reason, self.text = chunk, self._missing(expect)
                 return False
             if not chunk:
-                if self._rest and pattern.search(_text(self._rest)):
+                if self._rest and wanted.search(_text(self._rest)):
                     return True
                 self.reason, self.text = UNEXPECTED, f"closed; {self._missing(expect)}"
                 return False
@@ -175,14 +176,6 @@ class _Talk:
 
 def _text(line: bytes) -> str:
     return line.decode("utf-8", "replace").rstrip("\r")
-
-
-@lru_cache(maxsize=1024)
-def _pattern(text: str) -> Any:
-    try:
-        return re2.compile(text)
-    except re2.error as error:
-        raise ValueError(f"`{text}` is not an RE2 pattern: {error}") from error
 
 
 class _Seen(Mapping[str, Any]):

@@ -45,7 +45,8 @@ class RunStarted:
 @dataclass(frozen=True, slots=True)
 class StepReady:
     """Nothing has been touched; it may be claimed from `due_at` until `deadline_at`, which is the
-    end of its part of the run. `inputs_digest` is the SHA-256 of the rendered inputs."""
+    end of its part of the run. `inputs_digest` is the SHA-256 of the rendered inputs
+    (``playbook.context.digest_inputs``)."""
 
     run: str
     step: str

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from sentinel.monitor.products import Profile, problems
-from sentinel.monitor.tally import Tally
 from sentinel.transport.rows import Reader, Row, Unreadable, reader_for
+from sentinel.transport.tally import Tally
 from sentinel.transport.unfold import Unfolder
 
 SLICE = 16 * 1024
@@ -93,8 +93,8 @@ class Reading:
             "invalid_ratio": tally.invalid / tally.items if tally.items else 0.0,
             "duplicates": tally.duplicates()[0],
             "size_bytes": size_bytes,
-            "reasons": dict(tally.reasons.most_common(100)),
-            "columns": list(self.reader.columns[:100]) if self.reader else [],
+            "reasons": dict(tally.reasons.most_common(50)),
+            "columns": list(self.reader.columns[:50]) if self.reader else [],
             "missing_columns": self.missing_columns(),
             "currencies": sorted(tally.currencies),
         }

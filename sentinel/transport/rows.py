@@ -25,6 +25,8 @@ MAX_FIELD = 64 * 1024
 MAX_ROW = 1 << 20
 """Characters of one row that is not complete yet."""
 MAX_FIELDS = 500
+MAX_NAME = 60
+"""Characters of a field's name."""
 MAX_DEPTH = 100
 
 FORMATS = ("xml", "csv", "tsv", "jsonl")
@@ -68,8 +70,8 @@ class Reader(Protocol):
 
 @lru_cache(maxsize=4096)  # every row has the same names
 def name_of(text: str) -> str:
-    """``g:Image Link`` and ``image_link`` are the same name."""
-    return "_".join(text.strip().lower().removeprefix("g:").replace("-", "_").split())
+    """``g:Image Link`` and ``image_link`` are the same name; cut at 60 characters."""
+    return "_".join(text.strip().lower().removeprefix("g:").replace("-", "_").split())[:MAX_NAME]
 
 
 class XmlReader:

@@ -25,6 +25,12 @@ from sentinel.web.render import page
 LOOKED_BACK = 3000
 """Facts of a person's stream looked through for a delivery: more than three days of a storm."""
 SNOOZES = {"15m": 900.0, "1h": 3600.0, "4h": 14400.0}
+ANSWERS = {
+    "approval": (("approved", "Approve"), ("refused", "Refuse")),
+    "indeterminate": (("done", "It did"), ("not_done", "It did not"), ("skip", "Skip it")),
+}
+"""The buttons for a step that waits for a person, by what it waits for."""
+ANSWERED = frozenset({"ticked", *(word for each in ANSWERS.values() for word, _ in each)})
 AFTERWARDS = ("resolve", "escalate", "release", "mitigate")
 
 
@@ -71,7 +77,7 @@ async def show(request: Request) -> Response:
         behind=behind,
         rows=[_row(state, person.timezone) for state in behind.incidents],
         waiting=[state for state in behind.incidents if state.status is Status.triggered],
-        asked=_asked(behind),
+        asked=_asked(node, behind),
         snoozes=SNOOZES,
         said=request.query_params.get("said", ""),
     )
@@ -89,15 +95,29 @@ def _row(state: IncidentState, timezone: str) -> dict[str, object]:
     }
 
 
-def _asked(behind: Behind) -> list[dict[str, str]]:
-    """Approvals that wait for this person."""
-    return [
-        {"incident": state.incident, "run": run.id, "step": step, "playbook": run.playbook,
-         "digest": run.steps[step].inputs_digest}
-        for state in behind.incidents
-        for run, step in asked_of(state)
-        if behind.link.person in run.steps[step].asked
-    ]  # fmt: skip
+def _asked(node: Node, behind: Behind) -> list[dict[str, object]]:
+    """What waits for this person's answer: approvals, checklists, interrupted steps."""
+    found: list[dict[str, object]] = []
+    for state in behind.incidents:
+        for run, name in asked_of(state):
+            step = run.steps[name]
+            if behind.link.person not in step.asked:
+                continue
+            head, *items = node.present.question(run.digest, name).splitlines()
+            ticked = {answer.item for answer in step.answers if answer.answer == "ticked"}
+            left = [(i, text.removeprefix("- ")) for i, text in enumerate(items) if i not in ticked]
+            found.append(
+                {
+                    "incident": state.incident,
+                    "run": run.id,
+                    "step": name,
+                    "digest": step.inputs_digest,
+                    "text": head,
+                    "items": left,
+                    "answers": ANSWERS.get(step.wait_kind, ()),
+                }
+            )
+    return found
 
 
 async def act(request: Request) -> Response:
@@ -132,11 +152,12 @@ def _command(word: str, form: dict[str, str]) -> cmd.Command | None:
             return cmd.Snooze(SNOOZES[form["for"]])
         case "note" if form.get("text", "").strip():
             return cmd.Note(form["text"].strip()[: cmd.MAX_TEXT])
-        case "answer" if form.get("answer") in ("approved", "refused"):
+        case "answer" if form.get("answer") in ANSWERED:
             return cmd.Answer(
                 run=form.get("run", ""),
                 step=form.get("step", ""),
                 answer=form["answer"],
+                item=int(form["item"]) if form.get("item", "").isdigit() else -1,
                 inputs_digest=form.get("digest", ""),
             )
         case _ if word in AFTERWARDS:

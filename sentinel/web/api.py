@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.muting import silences as all_silences
 from sentinel.engine.node import Node
@@ -43,6 +44,7 @@ from sentinel.timeline.site_facts import (
 from sentinel.web.auth import Caller, caller, digest_of, foreign, new_token
 
 MOST = 1000
+OFF_WITH = {"story": Stage.timeline, "postmortem": Stage.postmortem}
 Endpoint = Callable[[Request, Node, Caller], Awaitable[Response]]
 
 
@@ -206,6 +208,8 @@ async def incident_document(request: Request, node: Node, who: Caller) -> Respon
         zone(timezone)
     except ValueError as wrong:
         return refused("bad_request", str(wrong), 400)
+    if what in OFF_WITH and is_off(OFF_WITH[what]):
+        return refused("failpoint", f"{what} is switched off by a failpoint", 503)
     if what == "story":
         return PlainTextResponse(story(records, timezone=timezone, names=node.names()).as_text())
     if what == "postmortem":
@@ -214,9 +218,10 @@ async def incident_document(request: Request, node: Node, who: Caller) -> Respon
     if what != "export":
         return refused("not_found", "story, export, postmortem or verify", 404)
     if request.query_params.get("format") == "markdown":
-        text = export_markdown(records, timezone="UTC", names=node.names())
+        text = export_markdown(records, timezone=timezone, names=node.names())
         return PlainTextResponse(text, media_type="text/markdown")
-    return Response(export_json(records), media_type="application/json")
+    content = export_json(records, timezone=timezone, names=node.names())
+    return Response(content, media_type="application/json")
 
 
 @known
@@ -327,6 +332,15 @@ async def automation(request: Request, node: Node, who: Caller) -> Response:
 
 
 @known
+async def allow_playbook(request: Request, node: Node, who: Caller) -> Response:
+    """``POST /playbooks/ID/allow``: close its circuits after failed remediations."""
+    name = request.path_params["playbook"]
+    if name not in node.present.policy.playbooks:
+        return refused("unknown_playbook", f"there is no playbook {name}", 404)
+    return Json({"playbook": name, "closed": await node.allow(name, who.name)})
+
+
+@known
 async def tokens(request: Request, node: Node, who: Caller) -> Response:
     """``GET /tokens`` names, ``POST /tokens {name, user}``: the answer is the only time it is shown."""
     if request.method == "GET":
@@ -369,6 +383,7 @@ ROUTES = [
     Route("/silences", silences, methods=["GET", "POST"]),
     Route("/silences/{silence}/expire", expire_silence, methods=["POST"]),
     Route("/automation", automation, methods=["GET", "POST"]),
+    Route("/playbooks/{playbook}/allow", allow_playbook, methods=["POST"]),
     Route("/tokens", tokens, methods=["GET", "POST"]),
     Route("/tokens/{name}/revoke", revoke_token, methods=["POST"]),
     Route("/people/{person}/page", page_person, methods=["POST"]),

@@ -12,8 +12,9 @@ import pytest
 
 from sentinel.actions.http import Basic, Effect, Http, extended, retry_after_s
 from sentinel.kinds import Done, Failed, Outcomes, Unsure
+from sentinel.playbook.context import render
 from sentinel.playbook.decision import Found
-from sentinel.playbook.playbook import Reference
+from sentinel.playbook.playbook import Reference, Step
 from sentinel.words import Secret
 from tests.actions.conftest import NOW, Kept, Server, a_server, a_world, answer
 
@@ -211,6 +212,32 @@ def test_outputs_stay_within_64_kib(tmp_path: Path) -> None:
     assert isinstance(outcome, Done)
     assert outcome.values["json"] is None
     assert len(json.dumps(outcome.values)) <= 64 * 1024
+
+
+def test_inputs_come_as_a_playbook_renders_them(tmp_path: Path) -> None:
+    """Nested keys as mappings, lists for tuples, secrets still sealed."""
+    http = Http(
+        url="/api",
+        path=("a", "b"),
+        method="PUT",
+        json={"weight": 0},
+        basic=Basic("ana", Secret("env:TOKEN")),
+        expect_status=(201,),
+        effect=Effect("http://127.0.0.1:1/"),
+    )
+
+    async def main() -> tuple[Outcomes, Server, Found]:
+        given = answer("201 Created")
+        async with a_server(given) as server, a_world(tmp_path) as (world, _):
+            asked = replace(http, url=server.url + http.url)
+            inputs = render(Step("switch", asked), {})
+            return await asked.act(inputs, world), server, await asked.look_up(inputs, world)
+
+    outcome, server, found = asyncio.run(main())
+    assert isinstance(outcome, Done)
+    assert server.requests[0].startswith("PUT /api/a/b ")
+    assert "Authorization: Basic YW5hOnQwcHNlY3JldA==" in server.requests[0]
+    assert found.kind == "unknown"
 
 
 def test_two_bodies_are_refused_at_load() -> None:

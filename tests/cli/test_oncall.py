@@ -104,3 +104,30 @@ def test_a_workspace_with_errors_answers_with_them(tmp_path: Path) -> None:
     done = run("oncall", "who", "day", "--dir", str(tmp_path))
     assert 3 == done.exit_code
     assert "`ann` is not one of the people, did you mean `ana`?" in done.stdout
+
+
+def test_diff_shows_who_would_be_on_call_instead(folder: str, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "sentinel.yaml").write_text(
+        FILE.replace("people: [ana, bo], turn: 1d", "people: [bo, ana], turn: 1d")
+    )
+    words = [
+        "--from",
+        "2026-02-03T09:00Z",
+        "--to",
+        "2026-02-04T09:00Z",
+        "--dir",
+        str(new),
+        "--json",
+    ]
+    done = run("oncall", "diff", folder, *words)
+    assert [
+        {
+            "rotation": "whole",
+            "start": "2026-02-03T09:00:00Z",
+            "end": "2026-02-04T09:00:00Z",
+            "before": ["bo"],
+            "after": ["ana"],
+        }
+    ] == json.loads(done.stdout)

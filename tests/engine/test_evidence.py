@@ -42,6 +42,21 @@ def test_content_is_stored_under_the_hash_of_its_bytes_and_the_same_twice_is_the
     assert json.loads(kept[0].content)["body"] == "x"
 
 
+def test_a_changed_reason_is_kept_though_the_verdict_did_not_turn():
+    keeper, _ = a_keeper()
+    reasons = ["timeout", "timeout", "reset", "reset", "timeout"]
+    kept = [
+        keeper.take(
+            an_observation(evidence=SEEN),
+            a_result("f", slot=0, reason=reason),
+            turned=False,
+            now=NOON + timedelta(seconds=second),
+        )
+        for second, reason in enumerate(reasons)
+    ]
+    assert [True, False, True, False, True] == [each is not None for each in kept]
+
+
 def test_unknown_and_good_checks_keep_nothing():
     keeper, _ = a_keeper()
     for letter in "uo":

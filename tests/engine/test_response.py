@@ -8,7 +8,8 @@ from sentinel.incident import commands as cmd
 from sentinel.incident.policy import Policy
 from sentinel.incident.state import Status
 from sentinel.kinds import Refused, Uncertain
-from sentinel.words import Severity
+from sentinel.oncall.escalation import Escalation, Level
+from sentinel.words import Seconds, Secret, Severity
 from tests.engine.kernel import Kernel, kernel, playbook, policy
 
 Score = Callable[[Kernel], Awaitable[None]]
@@ -197,3 +198,17 @@ def test_a_delivery_that_failed_does_not_hold_back_the_next_by_the_same_method()
         assert one.notifier.to == ["push://ana", "mail://ana", "push://ana"]
 
     play(score)
+
+
+def test_a_levels_chat_is_told_and_counts_as_nobody() -> None:
+    async def score(one: Kernel) -> None:
+        await one.alert()
+        assert sorted(one.notifier.to) == ["chat://ops", "push://ana"]
+        told = next(message for address, message in one.notifier.sent if address == "chat://ops")
+        assert "/incidents/" in told.link
+        await one.advance(minutes=6)
+        assert one.notifier.to.count("chat://ops") == 1
+
+    level = Level(("person/ana",), Seconds(300), (Secret("chat://ops"),))
+    told = Escalation("main", (level, Level(("person/bo",))), digest="d")
+    play(score, policy(escalations={"main": told}))

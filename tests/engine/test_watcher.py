@@ -170,7 +170,9 @@ async def test_a_prober_that_does_not_end_is_given_up_on_and_its_late_answer_ign
         released.set()
         script(probe).then(good())
         await watch.advance(20)
-        first = (await watch.results())[0]
+        first, *later = await watch.results()
+        page = watch.metrics.exposition().body.decode()
+    assert f'sentinel_checks_total{{outcome="ok"}} {len(later)}.0' in page
     assert (first.outcome, first.reason) == (Outcome.failed, "timeout")
 
 
@@ -266,6 +268,15 @@ async def test_a_changed_verdict_is_committed_at_once_and_all_else_within_a_seco
         script(probe).then(bad())
         await watch.clock.advance_to(due + timedelta(minutes=1))
         assert commits + 2 == len(watch.journal.changes)
+
+
+@played
+async def test_the_first_good_checks_of_many_probes_do_not_each_ask_for_a_commit():
+    probes = [scripted(f"acme-{i}", every_s=Seconds(3600.0)) for i in range(100)]
+    async with watching(probes) as watch:
+        await watch.advance(3)
+        assert len(watch.journal.changes) <= 3
+        assert 100 == sum(len(change.inbox) for change in watch.journal.changes)
 
 
 @played
@@ -485,6 +496,24 @@ async def test_a_reload_keeps_what_is_known_and_ends_what_is_gone():
 
 
 @played
+async def test_a_probe_that_comes_back_begins_anew():
+    probe = scripted(every_s=Seconds(10.0), confirm=Confirm(down=9, down_of=9))
+    script(probe).then(bad("status", evidence=page_of_shop(b"old")))
+    async with watching([probe]) as watch:
+        await watch.advance(35)
+        watch.watcher.apply([])
+        await watch.advance(1)
+        removed_at = watch.clock.now()
+        script(probe).then(good())
+        watch.watcher.apply([probe])
+        await watch.advance(60)
+        since = [r for r in await watch.results() if r.due_at > removed_at]
+        assert since
+        assert not any(result.evidence for result in since)
+        assert (await watch.verdict()).recovered_at is None
+
+
+@played
 async def test_a_probe_that_was_removed_while_the_node_was_down_is_told_once():
     gone = scripted("gone")
     script(gone).then(bad())
@@ -600,6 +629,66 @@ async def test_what_fires_is_known_without_the_journal():
         watch.journal.refuses = True
         await watch.advance(60)
         assert ["sick: reset"] == watch.watcher.failing()
+
+
+# --------------------------------------------------------------------------------- overload
+
+
+class Hampered(ManualClock):
+    """A clock of a machine that can be held up: time passes, and nobody is woken."""
+
+    def hold_up(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("held_up_s", "reason", "expected"),
+    [
+        (9.0, "connect_timeout", (Outcome.unknown, "overloaded")),
+        (0.1, "connect_timeout", (Outcome.failed, "connect_timeout")),
+        (9.0, "connect_refused", (Outcome.failed, "connect_refused")),
+    ],
+)
+@played
+async def test_a_node_that_was_held_up_does_not_call_its_targets_slow(
+    held_up_s: float, reason: str, expected: tuple[Outcome, str]
+):
+    first, probe = scripted("first"), scripted()
+    clock = Hampered(NOON)
+
+    async def hampered(world: ProbeWorld) -> Observation:
+        await clock.sleep_until(clock.now() + SECOND)
+        clock.hold_up(held_up_s)
+        return bad(reason, network=True)
+
+    script(probe).then(hampered)
+    async with watching([first, probe], clock=clock) as watch:
+        await watch.advance(15)
+        result = (await watch.results())[0]
+    assert expected == (result.outcome, result.reason)
+    assert result.network == (expected[0] is Outcome.failed)
+
+
+@played
+async def test_checks_in_flight_during_a_stall_are_doubted_when_they_end_later_too():
+    probe, other = scripted(), scripted("other")
+    clock = Hampered(NOON)
+
+    async def slow(world: ProbeWorld) -> Observation:
+        await clock.sleep_until(clock.now() + timedelta(seconds=4))
+        return bad("timeout", network=True)
+
+    async def hampered(world: ProbeWorld) -> Observation:
+        await clock.sleep_until(clock.now() + timedelta(seconds=2))
+        clock.hold_up(2.0)
+        return good()
+
+    script(probe).then(slow)
+    script(other).then(hampered, good())
+    async with watching([probe, other], clock=clock) as watch:
+        await watch.advance(8)
+        assert (await watch.results())[0].reason == "overloaded"
+        assert "sentinel_loop_stalls_total 1.0" in watch.metrics.exposition().body.decode()
 
 
 # --------------------------------------------------------------------------------- numbers

@@ -16,7 +16,13 @@ from tests.actions.conftest import Kept, run_with
 
 
 def ran(folder: Path, *argv: str, timeout_s: float = 5.0) -> CommandResult:
-    result, _ = run_with(folder, lambda world, _: world.run(argv, {}), timeout_s=timeout_s)
+    """A program, given up on long after it must have ended."""
+
+    async def use(world: World, _: Kept) -> CommandResult:
+        async with asyncio.timeout(timeout_s + 20):
+            return await world.run(argv, {})
+
+    result, _ = run_with(folder, use, timeout_s=timeout_s)
     assert isinstance(result, CommandResult)
     return result
 
@@ -40,7 +46,7 @@ def test_a_program_runs_in_the_workspace_with_nothing_to_read(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_at_the_deadline_the_children_die_too(tmp_path: Path) -> None:
-    script = "trap '' TERM; sleep 60 & echo $!; wait; sleep 60"
+    script = "trap '' TERM; sleep 600 & echo $!; wait; sleep 600"
     result = ran(tmp_path, "sh", "-c", script, timeout_s=0.3)
     assert result.exit_code is None
     assert gone(int(result.stdout))
@@ -50,7 +56,7 @@ def test_a_cancelled_run_leaves_nothing_behind(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
 
     async def use(world: World, _: Kept) -> None:
-        run = asyncio.create_task(world.run(["sh", "-c", "echo $$ > pid; sleep 60"], {}))
+        run = asyncio.create_task(world.run(["sh", "-c", "echo $$ > pid; sleep 600"], {}))
         while not (pid_file.exists() and pid_file.read_text().strip()):
             await asyncio.sleep(0.01)
         run.cancel()
@@ -69,12 +75,10 @@ def test_output_is_cut_but_never_stops_the_program(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_server_left_behind_does_not_hold_the_step(tmp_path: Path) -> None:
-    script = "sleep 5 & echo $! > pid; echo started"
-    started = time.monotonic()
+    script = "sleep 600 & echo $! > pid; echo started"
     result = ran(tmp_path, "sh", "-c", script, timeout_s=60.0)
     os.kill(int((tmp_path / "pid").read_text()), 9)
     assert (result.exit_code, result.stdout) == (0, "started\n")
-    assert time.monotonic() - started < 4
 
 
 def test_a_program_has_no_core_dumps_and_bounded_files(tmp_path: Path) -> None:

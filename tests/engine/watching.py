@@ -109,12 +109,17 @@ class Journal(SqliteJournal):
 
     refuses = False
     changes: list[Change]
+    gate: asyncio.Event | None = None
+    """While it is there and not set, commits are under way and do not end."""
 
     async def transact(
         self, streams: Sequence[str], decide: Callable[[View], tuple[Change, T]], *, now: datetime
     ) -> T:
         if self.refuses:
             raise JournalUnavailable("the disk is full")
+
+        if self.gate is not None:
+            await self.gate.wait()
 
         def remembered(view: View) -> tuple[Change, T]:
             change, answer = decide(view)

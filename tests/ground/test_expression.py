@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -255,3 +256,43 @@ def test_expressions_are_equal_by_source_and_can_be_keys():
 )
 def test_the_default_reason_is_the_first_name(expected: str, source: str):
     assert expected == default_reason(expression(source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'labels.shop == "one" && labels.absent == "x"',
+        'labels.absent == "x" && labels.shop == "one"',
+        'labels.shop == "one" && severity >= error',
+        'labels.shop == "one" || severity >= error',
+        'severity >= error ? labels.shop == "one" : true',
+        '(labels.shop == "one" || labels.shop == "two") && labels.shop == "two"',
+        '!(labels.shop == "one")',
+        '"one" == labels.shop',
+        'labels.shop == "o\\x6ee"',
+        'labels.shop + "" == "two"',
+    ],
+)
+@pytest.mark.parametrize("shop", ["one", "two"])
+def test_a_text_that_must_be_equal_decides_as_the_whole_expression_does(
+    source: str, shop: str
+) -> None:
+    names = {"labels": {"shop": shop}, "severity": 3}
+    quick = compile_expression(source, {"labels": "map", "severity": "int"})
+    whole = replace(quick, _demands=())
+
+    def said(expression: Expression) -> object:
+        try:
+            return expression.evaluate(names)
+        except ExpressionFailed as failed:
+            return failed.reason
+
+    assert said(whole) == said(quick)
+
+
+def test_a_text_of_another_name_is_refused_without_asking_cel() -> None:
+    expression = compile_expression(
+        'labels.shop == "one" && severity >= error', {"labels": "map", "severity": "int"}
+    )
+
+    assert expression.evaluate({"labels": {"shop": "two"}}) is False

@@ -148,6 +148,20 @@ def test_schedules_fire_as_debians_cron_does(
     ]
 
 
+@pytest.mark.parametrize(
+    ("expected", "cron"),
+    [
+        ("2026-11-01T01:50-04:00", "50 1 * * *"),
+        ("2026-11-01T01:30-04:00", "30 * * * *"),
+        ("2026-11-01T01:00-05:00", "*/30 1 * * *"),
+        ("2026-11-01T01:05-04:00", "5 1 * * *"),
+    ],
+)
+def test_the_last_firing_may_show_a_later_clock_than_now(expected: str, cron: str):
+    second_pass = utc("2026-11-01T01:10-05:00")
+    assert utc(expected) == cron_before(cron, "America/New_York", second_pass)
+
+
 def values(field: str, low: int, high: int) -> set[int]:
     found: set[int] = set()
     for part in field.split(","):

@@ -133,7 +133,7 @@ playbooks:
       - {id: ok_to_switch, when: 'steps.measure.outputs.ratio < 0.9', approval: {by: escalation/storefront, timeout: 10m}}
       - {id: switch, needs: [ok_to_switch], command: {argv: [pspctl, "${labels.vendor}"]}, key: ['incident.id'], rollback: {command: {argv: [pspctl, restore]}}}
       - {id: verify, needs: [switch], healthy: {probe: checkout, ok: 3}, timeout: 8m, on_failure: rollback}
-    finally: [{id: tell, note: {text: "{{ run.conclusion }}"}}]
+    finally: [{id: tell, when: 'steps.measure.outputs.ratio < 2.0', note: {text: "{{ run.conclusion }}"}}]
     tests:
       - name: nobody approves
         given: {labels: {vendor: acmepay}, severity: error, outputs: {measure: {ratio: 0.61}}, outcomes: {ok_to_switch: failed}}
@@ -191,7 +191,7 @@ rotations:
     layers:
       - {id: day, people: [ana, cy], turn: 1d, turns: active-days, anchor: "2026-01-05 09:00", only: [{days: [Mon-Wed, Fri], from: "22:00", to: "06:00"}], valid: {from: 2026-01-05}}
       - {id: rest, timezone: UTC, rank: -1, people: [bo], turn: 1mo, anchor: 2026-01-31}
-    overrides: [{from: "2026-03-29 03:30", to: "2026-03-30 00:00", replace: ana, with: bo, reason: swap}]
+    overrides: [{from: "2026-03-29 03:30", to: "2026-03-30 00:00", replace: ana, with: bo, reason: swap}, {from: 2026-04-01, to: 2026-04-02, with: cy}]
     on_gap: [person/cy]
 escalations:
   night:
@@ -234,6 +234,15 @@ def test_rotations_escalations_and_people_are_as_they_were_declared(tmp_path: Pa
             "swap",
             0,
             "night/0",
+        ),
+        Override(
+            datetime(2026, 3, 31, 21, 0, tzinfo=UTC),
+            datetime(2026, 4, 1, 21, 0, tzinfo=UTC),
+            "",
+            "cy",
+            "",
+            1,
+            "night/1",
         ),
     ) == rotation.overrides
     assert ("person/cy",) == rotation.on_gap
@@ -402,6 +411,13 @@ def test_a_file_with_another_ending_is_said_and_not_read(tmp_path: Path) -> None
     assert ["probes/a.yml:1:1: this file is not read, name it .yaml, not .yml"] == errors(root)
 
 
+def test_networks_are_checked(tmp_path: Path) -> None:
+    text = SITE.replace("site:\n", "site:\n  intake: {allow: [10.0.0.0/8, 10.0.0.1/8, nowhere]}\n")
+    assert ["sentinel.yaml:2:32", "sentinel.yaml:2:44"] == [
+        each.split(": ")[0] for each in errors(workspace(tmp_path, {"sentinel.yaml": text}))
+    ]
+
+
 def test_one_id_in_two_files_is_refused_where_the_second_stands(tmp_path: Path) -> None:
     text = "probes: {a: {page: {at: shop}}}"
     root = workspace(tmp_path, {"probes/a.yaml": text, "probes/b.yaml": text})
@@ -418,6 +434,19 @@ def test_every_problem_of_every_file_is_said_at_once(tmp_path: Path) -> None:
     }
     paths = [each.split(":")[0] for each in errors(workspace(tmp_path, files))]
     assert ["playbooks/c.yaml", "probes/a.yaml", "probes/b.yaml"] == paths
+
+
+def test_what_an_unreadable_file_may_declare_is_not_called_missing(tmp_path: Path) -> None:
+    files = {
+        "probes/a.yaml": "probes: {shop: {page: {at: shop}, depends_on: [dns]}}",
+        "probes/b.yaml": "probes: {dns: [",
+    }
+    assert ["probes/b.yaml"] == [each.split(":")[0] for each in errors(workspace(tmp_path, files))]
+
+
+def test_without_a_readable_site_no_address_is_called_missing(tmp_path: Path) -> None:
+    files = {"sentinel.yaml": "site: [", "probes/a.yaml": "probes: {a: {page: {at: shop}}}"}
+    assert ["sentinel.yaml"] == [each.split(":")[0] for each in errors(workspace(tmp_path, files))]
 
 
 def test_the_collector_is_as_before_afterwards(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ rotations:
       - {id: a, people: [ana], anchor: "2026-01-05 09:00", only: [{days: Mon-Fri, from: "06:00", to: "24:00"}]}
 """
     assert [
-        "rotations/a.yaml:2:3: nobody is on call for 312 hours of the next 28 days, first from"
-        " 2026-02-02 00:00 to 2026-02-02 06:00 UTC, close the gap, or say with `on_gap:` who is paged"
+        "rotations/a.yaml:2:3: nobody is on call for 312 h, first from"
+        " 2026-02-02 00:00 to 2026-02-02 06:00 UTC; close the gap, or say with `on_gap:` who is paged"
     ] == found(workspace(tmp_path, {"rotations/a.yaml": text}))
 
 
@@ -40,14 +40,25 @@ rotations:
     assert [] == found(workspace(tmp_path, {"rotations/a.yaml": text}))
 
 
-def test_a_level_that_means_nobody_is_found(tmp_path: Path) -> None:
-    text = (
-        "escalations: {night: {levels: [{page: [rotation/storefront+1, rotation/storefront+2]}]}}"
-    )
+def test_a_level_that_pages_nobody_is_found(tmp_path: Path) -> None:
+    text = """\
+rotations:
+  solo: {layers: [{id: a, people: [ana], anchor: "2026-01-05 09:00"}]}
+escalations:
+  solo:
+    levels:
+      - {page: [rotation/solo]}
+      - {page: [rotation/solo+1]}
+"""
     assert [
-        "rotations/a.yaml:1:63: `rotation/storefront+2` means nobody: storefront has 2 people,"
-        " name somebody else"
+        "rotations/a.yaml:7:9: level 2 pages nobody ever: whoever is next in turn was paged before"
     ] == found(workspace(tmp_path, {"rotations/a.yaml": text}))
+
+
+def test_a_person_whom_nothing_reaches_is_found(tmp_path: Path) -> None:
+    assert [
+        "rotations/a.yaml:1:10: nothing reaches Cy at high and low urgency: give them `methods:`"
+    ] == found(workspace(tmp_path, {"rotations/a.yaml": "people: {cy: {name: Cy}}"}))
 
 
 def test_literal_secrets_are_found_wherever_they_stand(tmp_path: Path) -> None:

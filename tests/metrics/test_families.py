@@ -144,6 +144,13 @@ def test_a_probe_declared_again_shows_its_new_labels_only():
     assert 'client="acme"' not in page(families)
 
 
+def test_a_probe_declared_again_as_it_was_keeps_its_lines():
+    families = shown()
+    before = page(families)
+    families.declare(a_probe(**SHOP, every_s=Seconds(5.0)), "local")
+    assert before == page(families)
+
+
 class Plugin(Door):
     METRICS = (MetricFamily("probe_stock_items", "Items in stock, by warehouse", ("warehouse",)),)
 
@@ -159,6 +166,12 @@ def test_a_kind_may_declare_families_and_undeclared_ones_are_shown_too():
 @pytest.mark.parametrize("name", ["no good", "1x", "", "a{b}"])
 def test_a_family_that_prometheus_would_refuse_does_not_spoil_the_page(name: str):
     assert name not in samples(shown(metrics={name: 1}))
+
+
+def test_a_prober_does_not_speak_for_the_watcher():
+    families = shown(metrics={"probe_success": 0, "probe_duration_seconds": 9})
+    assert [1.0] == [value for _, value in samples(families)["probe_success"]]
+    assert [0.25] == [value for _, value in samples(families)["probe_duration_seconds"]]
 
 
 def test_one_probes_page_is_its_lines_with_their_families():

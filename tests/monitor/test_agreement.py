@@ -142,3 +142,11 @@ def test_a_blind_location_sees_again_below_forty_percent():
     assert blind(seen(4, 6), NOON, already=True)
     assert not blind(seen(3, 6), NOON, already=True)
     assert not blind([], NOON, already=True)
+
+
+def test_a_firing_says_when_its_first_bad_check_was_due():
+    eu = replace(firing(), failing_since_at=NOON + timedelta(minutes=1))
+    us = replace(firing(late=5), failing_since_at=NOON)
+    agreed = fold_locations(everywhere(2), {"eu": eu, "us": us}, CONFIRMED)
+    assert isinstance(agreed, Firing)
+    assert NOON == agreed.failing_since_at

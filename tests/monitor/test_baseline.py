@@ -51,6 +51,15 @@ def test_a_day_counts_once_with_its_last_good_value():
     assert ((date(2026, 3, 2), 2.0),) == second.days
 
 
+def test_a_day_is_not_compared_with_itself():
+    weekly = Baseline(days=tuple(((NOON - 7 * week * DAY).date(), 100.0) for week in (3, 2, 1)))
+    today = learn(weekly, value=10.0, digest="a", now=NOON - timedelta(hours=1))
+    also = learn(today, value=10.0, digest="b", now=NOON)
+    two_weeks = Baseline(days=also.days[1:])
+    assert weekday_ratio(also, 50.0, now=NOON) == pytest.approx(-0.5)
+    assert not weekday_ratio(two_weeks, 50.0, now=NOON)
+
+
 def test_the_day_is_the_local_one():
     late = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
     learnt = learn(Baseline(), value=1.0, digest="a", now=late, timezone="Europe/Helsinki")
@@ -121,8 +130,9 @@ def test_it_says_which_due_time_counts_next():
     assert (at("2026-03-02 03:30"), at("2026-03-04 03:30")) == (state.due_at, state.next_due_at)
 
 
-def test_a_deadline_that_is_never_due_is_never_overdue():
-    never = Deadline("0 0 30 2 *", "UTC", Seconds(0.0))
+def test_a_deadline_whose_every_due_time_is_skipped_for_more_than_a_year_is_never_overdue():
+    days = frozenset((NOON + day * DAY).date().isoformat() for day in range(-450, 450))
+    never = Deadline("0 0 * * *", "UTC", Seconds(0.0), days)
     state = deadline_state(never, now=NOON, changed_at=NOON - 400 * DAY)
     assert not state.overdue
     assert state.due_at is state.next_due_at is None

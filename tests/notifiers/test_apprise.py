@@ -159,15 +159,18 @@ def test_what_is_told_never_holds_credentials(catcher: Catcher, address: str) ->
 def test_what_hangs_is_killed_at_its_deadline_and_is_uncertain(
     catcher: Catcher, deaf_ports: list[int]
 ) -> None:
-    async def use(apprise: Apprise) -> tuple[Any, Any]:
-        deaf = Secret(f"json://127.0.0.1:{deaf_ports[0]}/")
+    async def use(apprise: Apprise) -> tuple[Any, bool, Any]:
+        deaf = Secret(f"json://127.0.0.1:{deaf_ports[0]}/?rto=60")
         hung = await apprise.send(deaf, page(), deadline_s=Seconds(0.5))
+        (stem,) = children(os.getpid())
+        killed = wait_until(lambda: not any(alive(pid) for pid in children(stem)))
         well = Secret(f"json://127.0.0.1:{catcher.port}/")
-        return hung, await apprise.send(well, page())
+        return hung, killed, await apprise.send(well, page())
 
-    hung, well = with_apprise(use)
+    hung, killed, well = with_apprise(use)
 
     assert Uncertain("deadline", "no end after 0.5 s; the sender was killed") == hung
+    assert killed
     assert isinstance(well, Accepted)
 
 
@@ -201,8 +204,9 @@ def test_a_healthy_high_page_is_handed_over_while_fifty_endpoints_hang(
 def test_a_dead_stem_is_replaced(catcher: Catcher) -> None:
     async def use(apprise: Apprise) -> Any:
         (stem,) = children(os.getpid())
+        pids = [stem, *children(stem)]
         os.kill(stem, signal.SIGKILL)
-        await asyncio.to_thread(wait_until, lambda: not alive(stem))
+        await asyncio.to_thread(wait_until, lambda: not any(alive(pid) for pid in pids))
         return await apprise.send(Secret(f"json://127.0.0.1:{catcher.port}/"), page())
 
     assert isinstance(with_apprise(use), Accepted)

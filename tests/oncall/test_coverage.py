@@ -67,13 +67,22 @@ def test_a_person_away_makes_a_gap():
     ("level", "words", "pages"),
     [
         (2, "whoever is next in turn was paged before", ["rotation/alone", "rotation/alone+1"]),
+        (
+            3,
+            "whoever is next in turn was paged before",
+            ["rotation/x", "rotation/x+1", "rotation/x+1"],
+        ),
         (1, "what it names is not declared", ["person/gone", "person/lead"]),
         (2, "no contact method reaches whom it names", ["person/lead", "person/mute"]),
     ],
 )
 def test_a_level_that_can_never_page_anybody_is_found(level: int, words: str, pages: list[str]):
     alone = rotation(layer("ana", "2026-01-05T00:00"))
-    roll = Roll({"alone": alone}, {"e": escalation(*pages)}, PEOPLE | {"mute": Person("mute", "")})
+    roll = Roll(
+        {"alone": alone, "x": WHOLE},
+        {"e": escalation(*pages)},
+        PEOPLE | {"mute": Person("mute", "")},
+    )
     (finding,) = [each for each in findings(roll, BEGIN, END) if each.hole is Hole.empty_level]
     assert (level, None) == (finding.level, finding.span)
     assert f"level {level} pages nobody ever: {words}" == finding.sentence
@@ -86,6 +95,16 @@ def test_a_level_that_is_empty_for_a_time_is_found_with_that_time():
     day = Span(at("2026-01-06T00:00Z"), at("2026-01-07T00:00Z"))
     assert [(2, day)] == [(each.level, each.span) for each in holes]
     assert "from 2026-01-06 00:00 to 2026-01-07 00:00 UTC: nobody is on call" in holes[0].sentence
+
+
+def test_an_empty_time_is_one_span_whatever_else_changes_meanwhile():
+    removed = override("2026-01-06T00:00Z", "2026-01-08T00:00Z", replace="ana")
+    holed = rotation(*WHOLE.layers, overrides=(removed,))
+    daily = rotation(layer("ana bo", "2026-01-05T12:00", "1d"))
+    declared = escalation("rotation/daily", "rotation/x")
+    roll = Roll({"daily": daily, "x": holed}, {"e": declared}, PEOPLE)
+    (finding,) = [each for each in findings(roll, BEGIN, END) if each.level]
+    assert Span(at("2026-01-06T00:00Z"), at("2026-01-08T00:00Z")) == finding.span
 
 
 def test_somebody_whom_nothing_reaches_is_found():

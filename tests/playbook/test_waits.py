@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from sentinel.playbook.decision import Claimed, ClaimRefused
-from sentinel.playbook.playbook import WaitApproval, WaitChecklist, WaitHealthy, WaitSpan
+from sentinel.playbook.playbook import StepRetry, WaitApproval, WaitChecklist, WaitHealthy, WaitSpan
 from sentinel.timeline.run_facts import StepWaiting
 from sentinel.words import Seconds
-from tests.playbook.builders import NINE, Call, Play, done, playbook, ref, step
+from tests.playbook.builders import NINE, Call, Play, done, failed, playbook, ref, step
 
 TEN = Seconds(600)
 
@@ -180,3 +180,25 @@ def test_an_approval_takes_no_other_word(word: str) -> None:
 def test_a_step_that_waits_for_nobody_takes_no_answer() -> None:
     play = Play(playbook(step("a"), approval()))
     assert "not_waiting" == play.say("a", "approved").refused
+
+
+def test_time_alone_voids_no_approval_and_spoils_no_retry() -> None:
+    plan = playbook(
+        approval(),
+        step(
+            "switch",
+            Call(ref("now")),
+            needs=("ok",),
+            writes=True,
+            key=("incident.id",),
+            retry=StepRetry(times=1),
+        ),
+    )
+    play = Play(plan)
+    play.later(minutes=1)
+    assert 1 == len(asks(play))
+    play.say("ok", "approved")
+    play.later(minutes=1)
+    play.do("switch", failed("connect", retryable=True))
+    play.later(minutes=2)
+    assert "2026-03-02T09:04:00Z" == play.claimed("switch").inputs["with_"]

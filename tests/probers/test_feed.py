@@ -178,6 +178,16 @@ def test_a_feed_is_read_whole_once_a_day(hours: int, asks: bool) -> None:
     assert ("If-None-Match" in shelf.heads[1]) is asks
 
 
+def test_what_is_kept_is_small_whatever_the_feed_says() -> None:
+    header = ["id", "brand", *("ö" * 90 + str(number) for number in range(200))]
+    rows = [[f"{n}" * 40, "ü" * 200 + str(n), *["x"] * 200] for n in range(5_000)]
+    body = "\n".join(",".join(row) for row in [header, *rows])
+    seen = observed(lambda url: Feed(url=url), Shelf(body=body.encode()))
+    assert seen.values["items"] == 5_000
+    assert seen.keep is not None
+    assert len(seen.keep) < 64 * 1024
+
+
 def test_a_gzip_is_unfolded_and_a_broken_one_is_said(tmp_path: Path) -> None:
     path = feeds.write(tmp_path / "feed.xml.gz", feeds.Feed())
     whole = path.read_bytes()

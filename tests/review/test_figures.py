@@ -115,3 +115,10 @@ def test_pages_for_information_are_not_pages() -> None:
 def test_pages_sent_without_a_journal_are_counted_apart() -> None:
     stream = opened().add(BlindPageSent("ana", "push", NIGHT, accepted=True))
     assert 1 == figures(stream.records).pages.blind
+
+
+def test_a_probe_that_saw_only_the_second_opening_does_not_date_the_first() -> None:
+    stream = opened(source="person").at(5).add(Resolved("ana", "command"))
+    stream.at(9).add(Reopened("sentinel", "returned", 2))
+    stream.add(AlertJoined("g", stream.now, Severity.error, LABELS, "probe"))
+    assert "n/a (nobody has said when the harm began)" == spans(stream)["ttd"]

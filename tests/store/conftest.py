@@ -26,10 +26,10 @@ def server() -> Iterator[Server]:
     started.remove()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty store, once of each sort."""
     if request.param == "sqlite":
         return str(tmp_path / "store.db")
     server: Server = request.getfixturevalue("server")
-    return server.new_database()
+    return server.new_store()

@@ -74,6 +74,7 @@ def contents(where: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_backup_holds_every_row_and_restores_into_either_store(
     where: str, tmp_path: Path, server: Server
 ) -> None:
@@ -84,7 +85,7 @@ async def test_a_backup_holds_every_row_and_restores_into_either_store(
     path = tmp_path / "backup.db"
     backups.backup(where, path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    for restored in (str(tmp_path / "restored.db"), server.new_database()):
+    for restored in (str(tmp_path / "restored.db"), server.new_store()):
         backups.restore(path, restored)
         assert contents(restored) == contents(str(path)) == contents(where)
         assert proof.verify(restored) == []

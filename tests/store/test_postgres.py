@@ -11,10 +11,12 @@ from sentinel.timeline import chain
 from tests.store.postgres_server import Server
 from tests.store.values import NOW, append, note, put
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def url(server: Server) -> str:
-    return server.new_database()
+    return server.new_store()
 
 
 async def test_another_node_is_woken_by_a_commit(url: str) -> None:
@@ -37,13 +39,12 @@ async def test_connections_cut_while_idle_are_not_even_noticed(server: Server, u
     journal = PostgresJournal.open(url)
     await append(journal, "incident/a", note())
     await journal.view(lambda view: view.version("incident/a"))
-    server.cut_connections(url)
+    server.cut_connections()
     assert await append(journal, "incident/a", note()) == 1
     assert await journal.view(lambda view: view.version("incident/a")) == 2
     await journal.close()
 
 
-@pytest.mark.slow
 async def test_a_database_that_is_away_is_unavailable_until_it_is_back(
     server: Server, url: str
 ) -> None:

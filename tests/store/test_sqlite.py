@@ -148,6 +148,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [5, 300, 2000])
 async def test_kill_9_in_a_group_commit_loses_nothing_acknowledged(
     tmp_path: Path, lines: int

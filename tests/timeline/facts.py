@@ -12,6 +12,7 @@ from sentinel.timeline import codec
 from sentinel.timeline.facts import AnyFact
 from sentinel.words import Outcome, Severity, Urgency
 
+GOLDEN = Path(__file__).parent / "golden"
 AT = datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC)
 KINDS: tuple[type, ...] = tuple(
     sorted(typing.get_args(AnyFact), key=lambda kind: str(kind.__name__))
@@ -50,18 +51,31 @@ def _value(name: str, hint: Any) -> Any:
     return _BY_TYPE[present]
 
 
-def write_missing(folder: Path) -> list[str]:
-    """Golden files for facts that have none yet; a released one is never written again."""
+def golden_files(name: str) -> list[Path]:
+    """A fact's golden files, oldest first: ``NoteAdded.1.json``, then one for every change."""
+    return sorted(GOLDEN.glob(f"{name}.*.json"), key=lambda path: int(path.name.split(".")[1]))
+
+
+def stored(path: Path) -> tuple[str, int, str]:
+    """What a golden file holds: type, version and data."""
+    read = json.loads(path.read_text("utf-8"))
+    return read["type"], read["v"], read["data"]
+
+
+def write_missing() -> list[str]:
+    """Golden files for facts that are new or were given a field; a released one is never changed."""
     written = []
     for kind in KINDS:
-        path = folder / f"{kind.__name__}.json"
-        if not path.exists():
-            type_, v, data = codec.encode(filled(kind))
-            stored = {"type": type_, "v": v, "data": data}
-            path.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", "utf-8")
-            written.append(kind.__name__)
+        type_, v, data = codec.encode(filled(kind))
+        before = golden_files(type_)
+        if before and stored(before[-1]) == (type_, v, data):
+            continue
+        path = GOLDEN / f"{type_}.{len(before) + 1}.json"
+        content = {"type": type_, "v": v, "data": data}
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        written.append(path.name)
     return written
 
 
-if __name__ == "__main__":  # python -m tests.timeline.facts, after a fact was added
-    print(write_missing(Path(__file__).parent / "golden"))
+if __name__ == "__main__":  # python -m tests.timeline.facts, after a fact was added or grew
+    print(write_missing())

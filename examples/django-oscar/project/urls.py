@@ -36,7 +36,8 @@ def show_picture(request: HttpRequest, sku: str) -> HttpResponse:
 @require_POST
 def clear_basket(request: HttpRequest) -> HttpResponse:
     """Oscar has no such button; a check that filled a basket wants to leave none behind."""
-    request.basket.flush()
+    if request.basket.pk is not None:  # after an order the next basket is not stored yet
+        request.basket.flush()
     return redirect("basket:summary")
 
 

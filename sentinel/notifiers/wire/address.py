@@ -77,9 +77,6 @@ def open_address(url: str) -> Any:
             "compare it with the service's page in Apprise's documentation"
         )
     _one_recipient(service, scheme)
-    service.redirects = False
-    service.retry = 0
-    service.optional = False
     service.overflow_mode = OverflowMode.TRUNCATE
     return service
 

@@ -294,16 +294,17 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _ask(sender: _Sender, letter: Letter) -> Reply:
-    """Send one frame and read one. Raises _NotSent or OSError when the process ended."""
+    """Send one frame and read one. Raises _NotSent, or OSError when the process ended with it."""
+    loop = asyncio.get_running_loop()
     content = msgspec.json.encode(letter)
     if len(content) > MAX_FRAME:
         raise _NotSent("the message is longer than 1 MiB")
     try:
-        loop = asyncio.get_running_loop()
         await loop.sock_sendall(sender.line, LENGTH.pack(len(content)) + content)
-    except OSError as error:
+        head = await loop.sock_recv(sender.line, LENGTH.size)
+    except OSError as error:  # also a reset, which unix(7) gives when the peer left it unread
         raise _NotSent(f"the sender process ended: {error.strerror}") from error
-    (size,) = LENGTH.unpack(await _read(sender.line, LENGTH.size))
+    (size,) = LENGTH.unpack(head + await _read(sender.line, LENGTH.size - len(head)))
     if size > MAX_FRAME:
         raise OSError("an answer longer than agreed")
     return msgspec.json.decode(await _read(sender.line, size), type=Reply)
@@ -315,6 +316,6 @@ async def _read(line: socket.socket, size: int) -> bytes:
     while len(content) < size:
         piece = await loop.sock_recv(line, size - len(content))
         if not piece:
-            raise ConnectionResetError("the sender process ended")
+            raise ConnectionAbortedError("the sender process ended")
         content += piece
     return content

@@ -35,6 +35,26 @@ def test_one_dead_endpoint_never_holds_every_process(deaf_ports: list[int]) -> N
 
 
 @pytest.mark.slow
+def test_an_endpoint_that_hung_gets_few_processes_until_it_answers(deaf_ports: list[int]) -> None:
+    async def main() -> list[Reply]:
+        pool = Pool()
+        await pool.start()
+
+        async def send() -> Reply:
+            one = letter(deaf_ports[0])
+            return await pool.send(one, endpoint="deaf", urgent=True, deadline_s=0.3)
+
+        try:
+            await send()
+            return await asyncio.gather(*(send() for _ in range(6)))
+        finally:
+            await pool.close()
+
+    reasons = Counter(reply.reason for reply in asyncio.run(main()))
+    assert HUNG_MOST <= reasons["deadline"] <= 2 * HUNG_MOST  # those, and who came after them
+
+
+@pytest.mark.slow
 def test_low_urgency_never_holds_every_process(deaf_ports: list[int]) -> None:
     replies = asyncio.run(
         send_all(Pool(most=8, low_most=2), deaf_ports[:8], urgent=False, deadline_s=0.5)

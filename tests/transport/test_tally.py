@@ -5,7 +5,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel.monitor.tally import SAMPLE, Churn, Difference, Tally, difference, gone
+from sentinel.monitor.churn import SAMPLE, Churn, Difference, difference, gone
+from sentinel.transport.tally import Tally
 
 
 def tallied(rows: list[tuple[str, str]], brand: str = "Acme") -> Tally:
