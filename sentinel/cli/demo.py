@@ -18,7 +18,7 @@ from rich.console import Console
 from sentinel.cli.demo_client import Away
 from sentinel.cli.demo_round import Missing, Round
 from sentinel.cli.demo_show import Show
-from sentinel.cli.demo_world import REPOSITORY, NotStarted, World, world
+from sentinel.cli.demo_world import REPOSITORY, USUAL_PORT, NotStarted, World, world
 from sentinel.cli.output import Exit, say
 from sentinel.engine.failpoint import Stage
 
@@ -40,7 +40,8 @@ PLAY_LOOKS_EVERY_S = 0.5
     show_default=True,
     help="seconds that a stage may take",
 )
-def demo(folder: Path, once: bool, patience: float) -> None:
+@click.option("--port", default=USUAL_PORT, show_default=True, help="of the console; 0: any")
+def demo(folder: Path, once: bool, patience: float, port: int) -> None:
     """Watch a shop break, and everything that follows. FOLDER: a workspace other than Sentinel's
     own, with the same probes."""
     if not (REPOSITORY / "examples" / "shop").is_dir():
@@ -49,7 +50,7 @@ def demo(folder: Path, once: bool, patience: float) -> None:
     signal.signal(signal.SIGTERM, _leave)
     show = Show(Console(highlight=False, soft_wrap=False))
     try:
-        with world(folder) as started:
+        with world(folder, port=port) as started:
             missing = _round(started, show, patience)
             if not once:
                 _stay(started, show, patience)

@@ -80,9 +80,10 @@ class Child:
         """Wait until `ready` gives something true. Raises NotStarted when it ends, or in the end."""
         deadline = time.monotonic() + START_WITHIN_S
         while time.monotonic() < deadline:
-            if found := ready():
+            ended = self.process.poll() is not None  # before it is asked: another may answer there
+            if not ended and (found := ready()):
                 return found
-            if self.process.poll() is not None:
+            if ended:
                 break
             time.sleep(0.05)
         raise NotStarted(f"{self.name} did not start: {self.talk()}")
@@ -128,13 +129,14 @@ class World:
 
 
 @contextlib.contextmanager
-def world(workspace: Path) -> Iterator[World]:
-    """Start everything, and end it in any case. Raises NotStarted."""
+def world(workspace: Path, *, port: int = USUAL_PORT) -> Iterator[World]:
+    """Start everything, and end it in any case; the console at `port` if nobody listens there,
+    else at any free one. Raises NotStarted."""
     with contextlib.ExitStack() as ends:
         scratch = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="sentinel-demo-")))
         copy = _copied(workspace, scratch / "workspace")
         starting = _Starting(ends, scratch)
-        port = free_port(USUAL_PORT)
+        port = free_port(port)
         console = f"http://127.0.0.1:{port}"
         vendor = starting.example("vendor", "examples.shop.vendor")
         shop = starting.example(

@@ -98,12 +98,17 @@ class Blind:
         self.blind_since: datetime | None = None
         _allocate(self._spool)
 
+    @property
+    def refusing(self) -> bool:
+        """Whether the last write was refused."""
+        return self._refusing_since is not None
+
     def answered(self) -> None:
-        """The journal worked."""
+        """The journal took a write."""
         self._refusing_since = None
 
     def refused(self) -> None:
-        """The journal did not work."""
+        """The journal refused."""
         self._refusing_since = self._refusing_since or self._clock.now()
 
     async def rewrite(self, decisions: Decisions) -> None:

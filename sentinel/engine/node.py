@@ -104,22 +104,7 @@ class Node:
             on_success=lambda: self._on_journal(True),
         )
         self.posting = Posting(self.present, notifier, clock, self.link_key)
-        acting = Acting(
-            clock=clock,
-            transport=self.transport,
-            secrets=secrets,
-            redactor=redactor,
-            folder=settings.root,
-            check=self._check,
-        )
-        self.performer = Performer(
-            self.decisions,
-            settings.name,
-            self.posting,
-            acting,
-            on_sent=lambda outcome: self.metrics.pages.labels(outcome).inc(),
-            on_step=lambda outcome: self.metrics.steps.labels(outcome).inc(),
-        )
+        self.performer = self._performer(redactor)
         self.blind = Blind(
             settings.data, clock, notifier, on_blind=self._on_blind, seen=self._failing
         )
@@ -128,6 +113,24 @@ class Node:
         self._loops: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self.failed: asyncio.Future[None] | None = None
+
+    def _performer(self, redactor: Redactor) -> Performer:
+        acting = Acting(
+            clock=self.clock,
+            transport=self.transport,
+            secrets=self.secrets,
+            redactor=redactor,
+            folder=self.settings.root,
+            check=self._check,
+        )
+        return Performer(
+            self.decisions,
+            self.settings.name,
+            self.posting,
+            acting,
+            on_sent=lambda outcome: self.metrics.pages.labels(outcome).inc(),
+            on_step=lambda outcome: self.metrics.steps.labels(outcome).inc(),
+        )
 
     @property
     def url(self) -> str:

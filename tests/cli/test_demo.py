@@ -2,12 +2,10 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,10 +18,10 @@ from tests.children import wait_for
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
-AT_ONCE = 3
+AT_ONCE = 2
 """Rounds beside each other: they mostly wait."""
 WITHIN_S = 150
-DEMO = [sys.executable, "-m", "sentinel", "demo"]
+DEMO = [sys.executable, "-m", "sentinel", "demo", "--port", "0"]
 
 
 def round_of(folder: Path, off: str) -> subprocess.CompletedProcess[str]:
@@ -39,10 +37,8 @@ Rounds = Mapping[str, Future[subprocess.CompletedProcess[str]]]
 
 @pytest.fixture(scope="module")
 def rounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rounds]:
-    """All rounds, begun; port 8800 is taken, so that each finds a port of its own."""
-    with socket.socket() as usual, ThreadPoolExecutor(AT_ONCE) as pool:
-        with suppress(OSError):
-            usual.bind(("127.0.0.1", 8800))
+    """All rounds, begun."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         names = ["", *Stage]
         folders = {name: tmp_path_factory.mktemp(f"round-{name or 'whole'}") for name in names}
         yield {name: pool.submit(round_of, folders[name], name) for name in names}

@@ -28,7 +28,7 @@ from sentinel.oncall.escalation import Escalation, Fallback, Level
 from sentinel.oncall.person import Person, RuleStep
 from sentinel.playbook.context import MATCH_NAMES
 from sentinel.playbook.playbook import PagePolicy, Playbook
-from sentinel.store.journal import Change, Document
+from sentinel.store.journal import Change
 from sentinel.store.sqlite import SqliteJournal
 from sentinel.testing import KnownSecrets, ManualClock
 from sentinel.transport.curl import Transport
@@ -100,13 +100,6 @@ class Kernel:
     _rows: Any = field(default_factory=itertools.count)
 
     async def start(self) -> None:
-        documents = [
-            Document(each.digest, "escalations", each.id, {})
-            for each in self.present.policy.escalations.values()
-        ]
-        await self.journal.transact(
-            [], lambda view: (Change(documents=documents), None), now=self.clock.now()
-        )
         await self.decisions.run([], ensure_standing_rows)
         self.journal.woken(lambda: (self.responder.wake(), self.performer.wake()))
         self.loops = [

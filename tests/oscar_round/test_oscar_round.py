@@ -22,6 +22,8 @@ from tests.oscar_round.scene import Scene, node, prometheus
 pytestmark = [pytest.mark.slow, pytest.mark.needs("prometheus")]
 OSCAR = ROOT / "examples" / "django-oscar" / "shop.py"
 SOON_S = 60.0
+LATER_S = 120.0
+"""For a probe that looks every 30 s and was muted by its parent until an interval after that recovered."""
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +148,11 @@ def test_a_slow_database_is_a_warning_that_wakes_nobody_at_high_urgency(scene: S
 
 def test_a_missing_basket_button_pages_again(scene: Scene) -> None:
     scene.fault(missing_button=True)
-    found = scene.until(lambda: scene.incident("shop-product"), SOON_S, "an incident")
+    found = scene.until(
+        lambda: scene.incident("shop-product"),
+        LATER_S,
+        lambda: f"an incident of {scene.probe('shop-product')}",
+    )
     incident = found["incident"]
     mail = scene.until(lambda: scene.mail_about(incident, "no_basket_button"), 80, "a mail")
 
