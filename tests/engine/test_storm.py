@@ -156,9 +156,7 @@ async def holds(one: Kernel) -> None:
     assert {1} >= set(firing.values()), "one alert fires in two incidents"
     assert [] == await one.decisions.look(faults_of)
     for state in states:
-        records = await one.journal.view(
-            lambda view, stream=state.stream(): list(view.read(stream))
-        )
+        records = await one.records(state.incident)
         assert fold(IncidentState(), records) == state
         assert list(range(1, len(records) + 1)) == [record.version for record in records]
 
