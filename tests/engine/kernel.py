@@ -31,6 +31,7 @@ from sentinel.playbook.playbook import PagePolicy, Playbook
 from sentinel.store.journal import Change
 from sentinel.store.sqlite import SqliteJournal
 from sentinel.testing import KnownSecrets, ManualClock
+from sentinel.timeline.facts import Recorded
 from sentinel.transport.curl import Transport
 from sentinel.words import Seconds, Secret, Severity, Urgency
 
@@ -151,9 +152,11 @@ class Kernel:
         (one,) = await self.incidents()
         return one
 
+    async def records(self, incident: str) -> list[Recorded]:
+        return await self.journal.view(lambda view: list(view.read(f"incident/{incident}")))
+
     async def facts(self, incident: str) -> list[Any]:
-        records = await self.journal.view(lambda view: list(view.read(f"incident/{incident}")))
-        return [record.what for record in records]
+        return [record.what for record in await self.records(incident)]
 
 
 def kernel(
