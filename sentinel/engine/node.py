@@ -222,6 +222,28 @@ class Node:
         await self.blind.rewrite(self.decisions)
         self.metrics.reload_at.set(self.clock.now().timestamp())
         settle_collector()
+        await self._tell_changed(changed)
+
+    async def _tell_changed(self, changed: Sequence[Changed]) -> None:
+        """Tell those whose turn a reload began or ended (rule 28)."""
+        for each in changed:
+            for person in sorted({*each.before} ^ {*each.after}):
+                begins = person in each.after
+                turn = "You are on call from now on" if begins else "You are no longer on call"
+                await self._tell(person, f"{turn}: {each.rotation}. The rota was changed.")
+
+    async def _tell(self, person: str, text: str) -> None:
+        """One message for information, by a person's first method; what fails is in the log."""
+        declared = self.present.policy.people.get(person)
+        method = next(iter(declared.methods), "") if declared is not None else ""
+        if declared is None or not method:
+            return
+        message = Message(text, text, text[:160], "rota", self.url, Urgency.low)
+        outcome = await self._notifier.send(
+            declared.methods[method], message, deadline_s=Seconds(10.0)
+        )
+        if not isinstance(outcome, Accepted):
+            log.warning("could not tell", extra={"person": person, "reason": outcome.reason})
 
     async def append(self, stream: str, fact: Fact) -> None:
         """One fact of a stream beside incidents."""

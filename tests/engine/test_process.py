@@ -9,7 +9,6 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -61,10 +60,11 @@ class Running:
         """The answer's text; "" when nobody answers or it is refused."""
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", content)
-        with suppress(URLError, ConnectionError, TimeoutError):
+        try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return str(answer.read().decode())
-        return ""
+        except (URLError, ConnectionError, TimeoutError):
+            return ""
 
     def incidents(self) -> list[dict[str, Any]]:
         return list(json.loads(self.asks("/api/v1/incidents") or '{"incidents": []}')["incidents"])
