@@ -392,6 +392,8 @@ def test_each_system_package_is_listed_and_used() -> None:
         for call in re.findall(r"needs\(([^)]*)\)", source.read_text())
     ]
     asked = {name for call in calls for name in re.findall(r'"([a-z0-9.+-]+)"', call)}
+    for source in (ROOT / "benchmarks").rglob("*.py"):
+        asked |= set(re.findall(r'which\("([a-z0-9.+-]+)"', source.read_text()))
 
     assert asked == listed
 

@@ -1,14 +1,14 @@
 """The command line: ``sentinel NOUN``. One file a noun; each is imported when it is asked for, so
-that ``sentinel --version`` answers in a tenth of a second.
+that ``sentinel --version`` answers in a tenth of a second; it imports nothing but this file.
+The command line itself is in ``commands``.
 
 This is one of the two doors at which modules are imported inside functions.
 """
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import NamedTuple
-
-import click
+from typing import Any, NamedTuple
 
 from sentinel import __version__
 
@@ -35,6 +35,8 @@ COMMANDS: Mapping[str, Row] = {
     "page": Row("sentinel.cli.admin", "page", "Send a person a test page."),
     "silence": Row("sentinel.cli.admin", "silence", "Mute alerts for a while."),
     "automation": Row("sentinel.cli.admin", "automation", "The kill switch of playbook steps."),
+    "playbook": Row("sentinel.cli.playbook", "playbook", "List playbooks, play their tests."),
+    "store": Row("sentinel.cli.store", "store", "Back up, restore and prove the store."),
     "token": Row("sentinel.cli.admin", "token", "Bearer tokens for the API."),
     "oncall": Row("sentinel.cli.oncall", "oncall", "Who is on call, and when."),
 }
@@ -43,31 +45,17 @@ COMMANDS: Mapping[str, Row] = {
 ALIASES: Mapping[str, str] = {"check": "lint"}
 
 
-class Commands(click.Group):
-    """The commands of `COMMANDS`, loaded one by one when they are asked for."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        row = COMMANDS.get(ALIASES.get(name, name))
-        if row is None:
-            return None
-        command: click.Command = getattr(import_module(row.module), row.name)
-        return command
-
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """From the table alone, so that ``--help`` loads no command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, row.does) for name, row in COMMANDS.items()])
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="sentinel", message="%(prog)s %(version)s")
-def sentinel() -> None:
-    """Watch online shops, respond to incidents, page people: all declared in YAML."""
+def load(name: str) -> Any:
+    """The command of this name or alias, imported now; None: there is none."""
+    row = COMMANDS.get(ALIASES.get(name, name))
+    return getattr(import_module(row.module), row.name) if row is not None else None
 
 
 def main() -> None:
     """Run the command line and exit: 0 ok, 1 refused or failed, 2 usage, 3 findings, 4 unreachable."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"sentinel {__version__}\n")
+        return
+    from sentinel.cli.commands import sentinel
+
     sentinel(prog_name="sentinel")

@@ -5,7 +5,7 @@ then (rule 23). A reload that changes who is on call at this instant is a fact o
 rotation's stream (rule 28).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.library.catalog import Catalog, difference
@@ -15,6 +15,15 @@ from sentinel.timeline.facts import Fact
 from sentinel.timeline.site_facts import DocumentsActivated, NodeStarted, OnCallChanged
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A rotation whose people at this instant a reload changed."""
+
+    rotation: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
 async def activate(
     decisions: Decisions,
     catalog: Catalog,
@@ -22,19 +31,18 @@ async def activate(
     node: str,
     version: str,
     before: Catalog | None = None,
-) -> None:
+) -> list[Changed]:
     """Put a catalogue in force. `node` is named when it starts with this; "" on a reload. `before`
-    is what this process had in force."""
+    is what this process had in force. Gives whose turn changed by it."""
     rotations = [f"override/{name}" for name in catalog.policy.rotations]
 
-    def body(deciding: Deciding) -> None:
+    def body(deciding: Deciding) -> list[Changed]:
         if node:
             deciding.append("site", Fact(NodeStarted(node, version), deciding.now))
         _store(deciding, catalog)
-        if before is not None:
-            _tell_changed_shifts(deciding, before, catalog)
+        return _changed_shifts(deciding, before, catalog) if before is not None else []
 
-    await decisions.run(["site", *rotations], body)
+    return await decisions.run(["site", *rotations], body)
 
 
 def _store(deciding: Deciding, catalog: Catalog) -> None:
@@ -55,10 +63,11 @@ def _store(deciding: Deciding, catalog: Catalog) -> None:
     deciding.append("site", Fact(counts, deciding.now))
 
 
-def _tell_changed_shifts(deciding: Deciding, before: Catalog, after: Catalog) -> None:
+def _changed_shifts(deciding: Deciding, before: Catalog, after: Catalog) -> list[Changed]:
     """Who is on call at this instant, then and now, where the reload changed it."""
+    found: list[Changed] = []
     if not difference(before, after):
-        return
+        return found
     for name, rotation in after.policy.rotations.items():
         earlier = before.policy.rotations.get(name)
         if earlier is None:
@@ -69,6 +78,8 @@ def _tell_changed_shifts(deciding: Deciding, before: Catalog, after: Catalog) ->
         new = people_at(rotation, now, people=after.policy.people, extra_overrides=extra).people
         if old != new:
             deciding.append(f"override/{name}", Fact(OnCallChanged(old, new), now))
+            found.append(Changed(name, old, new))
+    return found
 
 
 async def free_leases(decisions: Decisions) -> None:

@@ -65,10 +65,12 @@ class Committer:
         """The last row of a probe that is gone."""
         self._batch.drop(row)
 
-    def tell(self, about: str, row: InboxRow) -> None:
-        """A row for the responder, committed at once."""
+    def tell(self, about: str, row: InboxRow, *, urgent: bool = True) -> None:
+        """A row for the responder, committed at once, or with the next commit if not `urgent`."""
         self._batch.tell(about, row)
-        if not self._urgent:
+        if not urgent:
+            self._arm()
+        elif not self._urgent:
             self._urgent = True
             if self._started:
                 asyncio.get_running_loop().call_soon(self._go)

@@ -196,6 +196,8 @@ def _apply(deciding: Deciding, sighting: Sighting, candidate: str) -> None:
 def _end(deciding: Deciding, report: Report, present: PresentAlert | None) -> None:
     if present is None:
         return
+    if report.ended == "expired" and (not present.ends_at or present.ends_at > deciding.now):
+        return  # it was re-sent while its expiry waited in the inbox
     deciding.alerts.pop(report.fingerprint, None)
     deciding.alerts_gone.add(report.fingerprint)
     if present.incident:
@@ -212,6 +214,7 @@ def _go_on(deciding: Deciding, sighting: Sighting, present: PresentAlert, candid
     if course.state.urgency is Urgency.low and report.severity.urgency is Urgency.high:
         to = _open(deciding, sighting, candidate)
         respond.move_alert(course, report, deciding.course(to))
+        deciding.alerts[report.fingerprint] = _present(report, sighting.ends_at, to)
     else:
         respond.alert_fires(course, report, Way.joins, incident="", group="")
 

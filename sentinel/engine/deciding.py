@@ -41,7 +41,10 @@ from sentinel.timeline.facts import Fact
 T = TypeVar("T")
 
 TRIES = 12
-"""How often a decision is planned again when what it read has changed under it."""
+"""How often a decision is planned again when what it read has changed under it. To learn of one
+more stream to lock is no such try: thirty playbooks have thirty guards."""
+MOST_STREAMS = 1000
+"""So many streams may be learnt of one by one."""
 
 
 @dataclass(slots=True)
@@ -267,12 +270,15 @@ class Decisions:
     ) -> T:
         """Plan which streams to lock from an unlocked look, decide; plan again while outdated."""
         missing: set[str] = set()
-        for _ in range(TRIES):
+        tries = 0
+        while tries < TRIES:
             streams = await self.journal.view(lambda view: plan(self.folds.over(view)))
             try:
                 return await self.run(sorted({*streams, *missing}), body)
             except Outdated as outdated:
-                missing |= set(outdated.streams)
+                learnt = set(outdated.streams) - missing
+                missing |= learnt
+                tries += not learnt or len(missing) > MOST_STREAMS
         raise Outdated("the streams kept changing under a decision")
 
     async def look(self, look: Callable[[Overlay], T]) -> T:

@@ -202,7 +202,11 @@ def _differences(good: _Good, observation: Observation, result: CheckResult) -> 
             }
         )
     )
-    names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    names = [
+        name
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name) and not name.startswith("facts.phases.")
+    ]
     return {name: [before.get(name), after.get(name)] for name in names[:MOST_DIFFERENCES]}
 
 

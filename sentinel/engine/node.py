@@ -17,8 +17,9 @@ from sentinel import __version__
 from sentinel.clock import Clock
 from sentinel.engine import links
 from sentinel.engine.acting import Acting
-from sentinel.engine.activation import activate, free_leases
+from sentinel.engine.activation import Changed, activate, free_leases
 from sentinel.engine.blind import Blind
+from sentinel.engine.collector import settle_collector
 from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.failpoint import Stage, is_off, warn
 from sentinel.engine.folds import Folds, SiteState
@@ -103,22 +104,7 @@ class Node:
             on_success=lambda: self._on_journal(True),
         )
         self.posting = Posting(self.present, notifier, clock, self.link_key)
-        acting = Acting(
-            clock=clock,
-            transport=self.transport,
-            secrets=secrets,
-            redactor=redactor,
-            folder=settings.root,
-            check=self._check,
-        )
-        self.performer = Performer(
-            self.decisions,
-            settings.name,
-            self.posting,
-            acting,
-            on_sent=lambda outcome: self.metrics.pages.labels(outcome).inc(),
-            on_step=lambda outcome: self.metrics.steps.labels(outcome).inc(),
-        )
+        self.performer = self._performer(redactor)
         self.blind = Blind(
             settings.data, clock, notifier, on_blind=self._on_blind, seen=self._failing
         )
@@ -127,6 +113,24 @@ class Node:
         self._loops: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
         self.failed: asyncio.Future[None] | None = None
+
+    def _performer(self, redactor: Redactor) -> Performer:
+        acting = Acting(
+            clock=self.clock,
+            transport=self.transport,
+            secrets=self.secrets,
+            redactor=redactor,
+            folder=self.settings.root,
+            check=self._check,
+        )
+        return Performer(
+            self.decisions,
+            self.settings.name,
+            self.posting,
+            acting,
+            on_sent=lambda outcome: self.metrics.pages.labels(outcome).inc(),
+            on_step=lambda outcome: self.metrics.steps.labels(outcome).inc(),
+        )
 
     @property
     def url(self) -> str:
@@ -149,6 +153,7 @@ class Node:
         self.journal.woken(self._woken)
         self.metrics.reload_ok.set(1)
         self.metrics.reload_at.set(self.clock.now().timestamp())
+        settle_collector()
         loops = (self.watcher.run, self.responder.run, self.performer.run, self.upkeep.run)
         self._loops = [asyncio.ensure_future(self._kept(loop)) for loop in loops]
 
@@ -208,12 +213,15 @@ class Node:
             return loaded.problems
 
     async def _activate(self, catalog: Catalog) -> None:
-        await activate(self.decisions, catalog, node="", version=__version__, before=self.catalog)
+        changed = await activate(
+            self.decisions, catalog, node="", version=__version__, before=self.catalog
+        )
         self.catalog = catalog
         self.present.activate(self._policy(catalog))
         self.watcher.apply(catalog.policy.probes.values())
         await self.blind.rewrite(self.decisions)
         self.metrics.reload_at.set(self.clock.now().timestamp())
+        settle_collector()
 
     async def append(self, stream: str, fact: Fact) -> None:
         """One fact of a stream beside incidents."""

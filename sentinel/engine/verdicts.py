@@ -26,19 +26,6 @@ class Unsettled:
     until_at: datetime
 
 
-def labels_of(probe: Probe) -> Labels:
-    """An alert's labels: the probe's identity and its document's own, never location or reason."""
-    own = {
-        "alertname": probe.id,
-        "probe": probe.id,
-        "kind": probe.kind,
-        "client": probe.client,
-        "service": probe.service,
-        "vendor": probe.vendor,
-    }
-    return {name: value for name, value in {**probe.labels, **own}.items() if value}
-
-
 class Around:
     """What one look at the store shows around a probe, read once however many probes are asked
     about: in a storm that is all of them."""
@@ -88,7 +75,7 @@ def report_of_probe(around: Around, probe_id: str, now: datetime) -> list[Report
     if probe is None:
         gone = [alert for alert in around.alerts if alert.probe == probe_id]
         return [_ended(alert, "probe_removed") for alert in gone]
-    labels = labels_of(probe)
+    labels = probe.alert_labels
     present = around.view.alert(fingerprint(labels))
     found = _fold(around, probe, present, now)
     match found:

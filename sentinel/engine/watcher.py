@@ -363,7 +363,8 @@ class Watcher:
         self._blindness.saw(runner, result, now)
         self._committer.add(runner, result, steady=steady)
         if turn is not None:
-            self._committer.tell(runner.probe.id, verdict_row(result, now))
+            calm = before.calm and runner.state.calm
+            self._committer.tell(runner.probe.id, verdict_row(result, now), urgent=not calm)
         self._put(runner, now if runner.waiting else self._schedule.next_due(runner, now))
         runner.waiting = False
 

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import cel
-
 from sentinel.errors import ExpressionFailed, ExpressionRefused
 from sentinel.expression.demanded import Demand, demands, unmet
+from sentinel.expression.package import cel
 from sentinel.expression.reading import (
     CONSTANTS,
     Declaration,

@@ -157,8 +157,8 @@ ALLOWED: Mapping[str, frozenset[Status]] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why not. `reason`: ``state``, ``unknown_incident``, ``not_snoozable``, ``bad_merge``,
-    ``no_such_step``, ``not_asked``, ``changed_inputs``, ``nobody_left``."""
+    """Why not. `reason`: ``state``, ``unknown_incident``, ``not_snoozable``, ``still_firing``,
+    ``bad_merge``, ``no_such_step``, ``not_asked``, ``changed_inputs``, ``nobody_left``."""
 
     reason: str
     text: str
@@ -176,6 +176,8 @@ def refusal(command: Command, state: IncidentState) -> Refusal | None:
         return Refusal("unknown_incident", "there is no such incident")
     if state.status not in ALLOWED[word]:
         return Refusal("state", f"`{word}` is not possible: the incident is {state.status}")
+    if isinstance(command, Close) and any(a.firing and a.held for a in state.alerts.values()):
+        return Refusal("still_firing", "an alert still fires; it is held and may reopen this")
     if isinstance(command, Snooze) and not 60 <= command.for_s <= 4 * 86400:
         return Refusal("not_snoozable", "a snooze lasts from 1 minute to 4 days")
     return None

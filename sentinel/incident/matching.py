@@ -32,12 +32,19 @@ def match(course: Course) -> None:
     """Choose playbooks not yet chosen in this opening, begin their runs, and settle who pages."""
     names = bindings(course)
     matching = [each for each in _in_order(course) if _matches(course, each, names)]
-    decider = next((each for each in matching if each.page is not None), None)
+    decider = next((each for each in _running(course, matching) if each.page is not None), None)
     for playbook in matching:
         if course.state.chosen.get(playbook.id) != course.state.opening:
             _choose(course, playbook, decider)
             runs.begin(course, playbook)
     _settle_paging(course, decider)
+
+
+def _running(course: Course, matching: list[Playbook]) -> list[Playbook]:
+    """Those that match now, and those chosen earlier in this opening: they run, so they count."""
+    state = course.state
+    chosen = {name for name, opening in state.chosen.items() if opening == state.opening}
+    return [each for each in _in_order(course) if each in matching or each.id in chosen]
 
 
 def _in_order(course: Course) -> list[Playbook]:

@@ -15,7 +15,7 @@ from sentinel.incident.plan import Course, Wanted
 from sentinel.incident.policy import Policy
 from sentinel.incident.state import OPEN, Page, PageStatus, Status
 from sentinel.oncall.escalation import Escalation, Level, Resolved, resolve_level
-from sentinel.oncall.person import Person, RuleStep
+from sentinel.oncall.person import RuleStep
 from sentinel.timeline import paging_facts as pag
 from sentinel.timeline import site_facts as site
 from sentinel.words import Seconds, Urgency
@@ -41,10 +41,18 @@ def progress(course: Course) -> None:
     if course.state.status is not Status.triggered:
         return
     if paging.begin_at is not None and paging.begin_at <= course.now:
-        again = paging.round > 0
-        begin_round(course, "reopened" if again else "opened")
+        begin_round(course, _why_now(course))
     elif paging.next_at is not None and paging.next_at <= course.now:
         _next_level(course)
+
+
+def _why_now(course: Course) -> str:
+    """Why planned paging begins: the first of all, of this opening, or for a playbook that came to
+    decide while others were already paged."""
+    paging = course.state.paging
+    if paging.round == 0:
+        return "opened"
+    return "reopened" if paging.began_in < course.state.opening else "worse"
 
 
 def begin_round(course: Course, reason: str, first: str = "") -> None:
@@ -113,6 +121,8 @@ def _fall_back(course: Course) -> None:
 def _reach(course: Course, number: int, level: Level, first: str) -> bool:
     """Page a level's people; False, with the reason recorded, when there is nobody."""
     found = _resolve(course, level)
+    if first and not _steps_of(course, first):
+        first = ""  # who holds it by a token or an account only cannot be paged
     people = tuple(dict.fromkeys([first, *found.people] if first else found.people))
     round_ = course.state.paging.round
     if not people:
@@ -156,24 +166,24 @@ def queue_rule(
 
     `mark` tells apart pages for another purpose at the same round and level.
     """
-    declared = course.situation.policy.people.get(person)
-    if declared is None:
-        return
-    for number, step in enumerate(_steps(declared, course.state.urgency), start=1):
+    for number, step in enumerate(_steps_of(course, person), start=1):
         _queue(course, person, level=level, number=number, step=step, purpose=purpose, mark=mark)
 
 
 def tell(course: Course, person: str, mark: str) -> None:
     """Queue one message for information, by the person's first method, leaving at once."""
-    declared = course.situation.policy.people.get(person)
-    steps = _steps(declared, course.state.urgency) if declared else ()
-    if steps:
+    if steps := _steps_of(course, person):
         step = RuleStep(steps[0].via)
         _queue(course, person, level=0, number=0, step=step, purpose="tell", mark=mark)
 
 
-def _steps(person: Person, urgency: Urgency) -> tuple[RuleStep, ...]:
-    return tuple(step for step in person.steps(urgency) if step.via in person.methods)
+def _steps_of(course: Course, person: str) -> tuple[RuleStep, ...]:
+    """The steps of a person's rule that lead somewhere; none for who is no declared person."""
+    declared = course.situation.policy.people.get(person)
+    if declared is None:
+        return ()
+    steps = declared.steps(course.state.urgency)
+    return tuple(step for step in steps if step.via in declared.methods)
 
 
 def _queue(
@@ -274,13 +284,22 @@ def _leave_delivery(course: Course, page: Page) -> None:
     want_delivery(course, page.person, page.delivery)
 
 
+def is_answered(course: Course, page: Page) -> bool:
+    """Whether a page of an escalation has done its work: the incident pages nobody any more. What a
+    run asks of the one who holds the incident is marked, and is not answered by holding it."""
+    marked = page.page.count(":") > 4
+    return page.purpose == "page" and not marked and course.state.status is not Status.triggered
+
+
 def tell_the_paged(course: Course, mark: str, *, but: str = "") -> None:
-    """Tell everybody whose page went out in this round, so that nobody hurries in vain."""
+    """Tell everybody whose page went out since paging last began for a new reason, repeats and
+    fallback included, so that nobody hurries in vain."""
     state = course.state
+    before = state.paging.round - state.paging.passes
     told = {
         page.person
         for page in state.paging.pages.values()
-        if page.round == state.paging.round
+        if page.round > before
         and page.purpose == "page"
         and page.status in (PageStatus.started, PageStatus.accepted)
         and page.person != but

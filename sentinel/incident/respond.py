@@ -8,7 +8,7 @@ far as they can now, resolves what is well, and says when to look again.
 from datetime import datetime, timedelta
 
 from sentinel.incident import paging, runs
-from sentinel.incident.correlate import Report, Way
+from sentinel.incident.correlate import Group, Report, Way
 from sentinel.incident.matching import match
 from sentinel.incident.plan import SENTINEL, Course
 from sentinel.incident.state import OPEN, Alert, Status
@@ -130,7 +130,8 @@ def merge(course: Course, into: Course, by: str) -> None:
         if alert.severity > into.state.severity:
             into.happened(inc.SeverityChanged(alert.severity, by))
     _resolve(course, by, "merged")
-    course.on_group(site.GroupReleased(course.state.incident))
+    if _is_own_group(course):
+        course.on_group(site.GroupReleased(course.state.incident))
 
 
 def resolve(course: Course, by: str) -> None:
@@ -147,7 +148,9 @@ def reopen(course: Course, by: str) -> None:
 def _reopen(course: Course, by: str, reason: str) -> None:
     state = course.state
     course.happened(inc.Reopened(by, reason, state.opening + 1))
-    course.on_group(site.GroupOpened(state.incident))
+    group = course.groups.get(state.group, Group())
+    if not group.incident or group.reopen_until_at is not None or _is_own_group(course):
+        course.on_group(site.GroupOpened(state.incident))
 
 
 def _resolve(course: Course, by: str, reason: str) -> None:
@@ -157,7 +160,8 @@ def _resolve(course: Course, by: str, reason: str) -> None:
     paging.withdraw(course, "resolved", purposes=ALL_PURPOSES)
     course.happened(inc.Resolved(by, reason, held))
     reopen_for = timedelta(seconds=course.situation.policy.grouping.reopen_within_s)
-    course.on_group(site.GroupResolved(state.incident, course.now + reopen_for))
+    if _is_own_group(course):
+        course.on_group(site.GroupResolved(state.incident, course.now + reopen_for))
     paging.tell_the_paged(course, f"resolved{state.opening}", but=by)
 
 
@@ -210,7 +214,7 @@ def settle(course: Course) -> None:
     """Let everything happen that is due now and needs nobody from outside."""
     state = course.state
     runs.progress(course)
-    if state.status in OPEN and state.alerts and not state.firing():
+    if state.status in OPEN and state.alerts and not state.firing() and not state.kept_open:
         _resolve(course, SENTINEL, "all_ended")
     if state.status is Status.acknowledged and _due(state.hold_until_at, course.now):
         lapse(course, "timeout")

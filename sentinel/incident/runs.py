@@ -205,8 +205,9 @@ def _call_people(course: Course, run_id: str, reason: str) -> None:
     state = course.state
     if state.status is Status.triggered:
         paging.escalate(course)
-    elif state.holder in course.situation.policy.people:
-        paging.queue_rule(course, state.holder, level=0, mark=f"{run_id}.{reason}")
+    else:
+        for person in context_of(course).responders:
+            paging.queue_rule(course, person, level=0, mark=f"{run_id}.{reason}")
 
 
 def _release(course: Course, state: RunState) -> None:

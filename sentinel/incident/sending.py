@@ -14,7 +14,7 @@ from enum import StrEnum
 from sentinel.incident import paging
 from sentinel.incident.deliveries import Delivering, Receiving, code, postponed
 from sentinel.incident.plan import Course
-from sentinel.incident.state import LIVE_PAGES, Page
+from sentinel.incident.state import LIVE_PAGES, Page, PageStatus
 from sentinel.timeline import paging_facts as pag
 from sentinel.timeline import site_facts as site
 
@@ -66,7 +66,7 @@ def claim(
     if known is None or not known.pages:
         anyone.drop(f"delivery/{delivery}")
         return Postponed.gone
-    pages = _live_pages(courses, known)
+    pages = _still_wanted(courses, _live_pages(courses, known))
     if not pages:
         anyone.drop(f"delivery/{delivery}")
         return Postponed.gone
@@ -97,6 +97,21 @@ def _live_pages(courses: Mapping[str, Course], known: Delivering) -> list[tuple[
         if page is not None and page.status in LIVE_PAGES:
             found.append((incident, page))
     return found
+
+
+def _still_wanted(
+    courses: Mapping[str, Course], live: Sequence[tuple[str, Page]]
+) -> list[tuple[str, Page]]:
+    """Without those sent before, with nobody knowing what became of them, that need not be sent
+    again: meanwhile somebody has the incident, and they were told so."""
+    wanted = []
+    for incident, page in live:
+        course = courses[incident]
+        if page.status is PageStatus.started and paging.is_answered(course, page):
+            paging.withdraw_page(course, page, course.state.status.value)
+        else:
+            wanted.append((incident, page))
+    return wanted
 
 
 def _postpone(course: Course, person: str, known: Delivering, until: datetime) -> None:

@@ -97,6 +97,8 @@ class Paging:
     opening: int = 0
     """The opening for which paging was last planned."""
     round: int = 0
+    began_in: int = 0
+    """The opening in which this round began."""
     passes: int = 0
     level: int = 0
     next_at: datetime | None = None
@@ -126,6 +128,8 @@ class IncidentState:
     resolved_at: datetime | None = None
     resolved_by: str = ""
     closed_at: datetime | None = None
+    kept_open: bool = False
+    """A person reopened it though no alert fires: no alert's end resolves it until one joins."""
     merged_into: str = ""
     chosen: dict[str, int] = field(default_factory=dict)
     """Playbook to the last opening in which it was chosen: each runs once per opening."""
@@ -227,6 +231,7 @@ def _apply_alert(state: IncidentState, what: f.AnyFact, at: datetime) -> None:
                 evidence=what.evidence,
             )
             state.labels = _narrowed(state, what.labels)
+            state.kept_open = False
         case inc.AlertChanged():
             present = state.alerts[what.fingerprint]
             state.alerts[what.fingerprint] = replace(
@@ -273,6 +278,7 @@ def _apply_status(state: IncidentState, what: f.AnyFact, at: datetime) -> None:
             state.status, state.opening = Status.triggered, what.opening
             state.resolved_at, state.holder, state.resolved_by = None, "", ""
             state.decider = ""
+            state.kept_open = what.reason == "command" and not state.firing()
         case inc.Closed():
             state.status, state.closed_at = Status.closed, at
 
@@ -291,6 +297,7 @@ def _apply_paging(state: IncidentState, what: f.AnyFact, at: datetime) -> None:
             again = what.reason in ("repeat", "fallback")
             paging.passes = paging.passes + 1 if again else 1
             paging.round, paging.level, paging.begin_at = what.round, 0, None
+            paging.began_in = state.opening
             paging.fallback = what.reason == "fallback"
             paging.paged = set()
         case pag.LevelReached():

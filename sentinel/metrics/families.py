@@ -84,11 +84,6 @@ KNOWN: Mapping[str, MetricFamily] = {
             "Returns the Last-Modified HTTP response header in unixtime",
         ),
         MetricFamily("probe_failed_due_to_regex", "Indicates if probe failed due to regex"),
-        MetricFamily(
-            "probe_failed_due_to_cel",
-            "Indicates if probe failed due to CEL expression not matching",
-        ),
-        MetricFamily("probe_failed_due_to_bytes", "Indicates if probe failed due to bytes"),
         MetricFamily("probe_ssl_earliest_cert_expiry", "Returns last SSL chain expiry in unixtime"),
         MetricFamily(
             "probe_ssl_last_chain_expiry_timestamp_seconds",
@@ -126,7 +121,6 @@ KNOWN: Mapping[str, MetricFamily] = {
             "probe_feed_change_ratio",
             "Items now over items of the last good feed, minus one",
         ),
-        MetricFamily("probe_feed_overdue", "1 while the feed missed its deadline, else 0"),
         MetricFamily(
             "probe_vendor_component_up",
             "1 while the vendor says that the component is operational, else 0",

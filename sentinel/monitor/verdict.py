@@ -97,6 +97,12 @@ class VerdictState:
         return self.state in (Verdict.pending, Verdict.recovering)
 
     @property
+    def calm(self) -> bool:
+        """Whether nobody waits for it: ok or unknown. Ten thousand probes become ok at once when a
+        node starts for the first time."""
+        return self.state in (Verdict.ok, Verdict.unknown)
+
+    @property
     def steady(self) -> bool:
         """Whether nothing but good was seen of late: the next good result changes only counts."""
         return (

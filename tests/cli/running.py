@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from sentinel.cli.main import sentinel
+from sentinel.cli.commands import sentinel
 from tests.conftest import ROOT
 
 

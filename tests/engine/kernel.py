@@ -28,9 +28,10 @@ from sentinel.oncall.escalation import Escalation, Fallback, Level
 from sentinel.oncall.person import Person, RuleStep
 from sentinel.playbook.context import MATCH_NAMES
 from sentinel.playbook.playbook import PagePolicy, Playbook
-from sentinel.store.journal import Change, Document
+from sentinel.store.journal import Change
 from sentinel.store.sqlite import SqliteJournal
 from sentinel.testing import KnownSecrets, ManualClock
+from sentinel.timeline.facts import Recorded
 from sentinel.transport.curl import Transport
 from sentinel.words import Seconds, Secret, Severity, Urgency
 
@@ -100,13 +101,6 @@ class Kernel:
     _rows: Any = field(default_factory=itertools.count)
 
     async def start(self) -> None:
-        documents = [
-            Document(each.digest, "escalations", each.id, {})
-            for each in self.present.policy.escalations.values()
-        ]
-        await self.journal.transact(
-            [], lambda view: (Change(documents=documents), None), now=self.clock.now()
-        )
         await self.decisions.run([], ensure_standing_rows)
         self.journal.woken(lambda: (self.responder.wake(), self.performer.wake()))
         self.loops = [
@@ -158,9 +152,11 @@ class Kernel:
         (one,) = await self.incidents()
         return one
 
+    async def records(self, incident: str) -> list[Recorded]:
+        return await self.journal.view(lambda view: list(view.read(f"incident/{incident}")))
+
     async def facts(self, incident: str) -> list[Any]:
-        records = await self.journal.view(lambda view: list(view.read(f"incident/{incident}")))
-        return [record.what for record in records]
+        return [record.what for record in await self.records(incident)]
 
 
 def kernel(

@@ -271,6 +271,15 @@ async def test_a_changed_verdict_is_committed_at_once_and_all_else_within_a_seco
 
 
 @played
+async def test_the_first_good_checks_of_many_probes_do_not_each_ask_for_a_commit():
+    probes = [scripted(f"acme-{i}", every_s=Seconds(3600.0)) for i in range(100)]
+    async with watching(probes) as watch:
+        await watch.advance(3)
+        assert len(watch.journal.changes) <= 3
+        assert 100 == sum(len(change.inbox) for change in watch.journal.changes)
+
+
+@played
 async def test_verdicts_that_change_in_one_turn_share_a_commit():
     probes = [scripted(f"acme-{i}", every_s=Seconds(3600.0)) for i in range(20)]
     clock = ManualClock(NOON)

@@ -75,12 +75,10 @@ def test_output_is_cut_but_never_stops_the_program(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_server_left_behind_does_not_hold_the_step(tmp_path: Path) -> None:
-    script = "sleep 5 & echo $! > pid; echo started"
-    started = time.monotonic()
+    script = "sleep 600 & echo $! > pid; echo started"
     result = ran(tmp_path, "sh", "-c", script, timeout_s=60.0)
     os.kill(int((tmp_path / "pid").read_text()), 9)
     assert (result.exit_code, result.stdout) == (0, "started\n")
-    assert time.monotonic() - started < 4
 
 
 def test_a_program_has_no_core_dumps_and_bounded_files(tmp_path: Path) -> None:

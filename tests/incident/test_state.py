@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from sentinel.incident import respond
-from sentinel.incident.correlate import Way
+from sentinel.incident.correlate import Group, Way
 from sentinel.incident.state import Status
 from sentinel.oncall.escalation import Escalation, Level
 from sentinel.timeline import incident_facts as inc
@@ -224,3 +224,28 @@ def test_a_merge_resolves_the_one_into_the_other_with_its_firing_alerts() -> Non
     assert inc.Resolved("ana", "merged") in facts
     assert "other123" == desk.state.merged_into
     assert "" == desk.groups[GROUP].incident
+
+
+def test_one_reopened_by_hand_leaves_the_group_to_the_one_that_is_open_now() -> None:
+    desk = Desk()
+    desk.fires()
+    desk.ends()
+    desk.groups[GROUP] = Group("other123")
+    desk.decide(lambda course: respond.reopen(course, "ana"))
+    assert (Status.triggered, "other123") == (desk.state.status, desk.groups[GROUP].incident)
+    RESOLVE(desk)
+    assert Group("other123") == desk.groups[GROUP]
+
+
+def test_one_reopened_by_hand_stays_open_though_nothing_fires_until_an_alert_comes_and_ends() -> (
+    None
+):
+    desk = Desk()
+    desk.fires()
+    desk.ends()
+    desk.decide(lambda course: respond.reopen(course, "ana"))
+    desk.later(minutes=3)
+    assert Status.triggered is desk.state.status
+    desk.fires()
+    desk.ends()
+    assert Status.resolved is desk.state.status

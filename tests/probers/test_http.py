@@ -16,6 +16,8 @@ from tests.probers.documents import shown
 from tests.transport.certificates import authority, server
 from tests.transport.servers import NOW, OK, observed, recording, redirect, saying, serving
 
+pytestmark = pytest.mark.needs("openssl")
+
 PAGE = (
     b'<html><h1> Blue\n mug </h1><a class="next" href="/p/2">more</a>'
     b"<li class=product>1</li><li class=product>2</li></html>"

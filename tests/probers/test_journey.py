@@ -178,7 +178,7 @@ def test_a_good_journey_is_told_step_by_step():
     ]
     assert observation.metrics.keys() <= KNOWN.keys()
     assert ["one", "two"] == list(observation.metrics["probe_journey_step_duration_seconds"])
-    assert sum(observation.phases.values()) == pytest.approx(observation.duration_s, rel=0.2)
+    assert 0 < sum(observation.phases.values()) <= observation.duration_s + 1e-6
 
 
 def test_a_warning_step_does_not_end_the_journey():

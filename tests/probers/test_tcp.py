@@ -14,6 +14,8 @@ from tests.probers.documents import shown
 from tests.transport.certificates import authority, server
 from tests.transport.servers import observed, serving
 
+pytestmark = pytest.mark.needs("openssl")
+
 
 def check(script, *, tls=None, needed="", seconds=5.0, **fields):
     """What the kind observes of a server on localhost that follows `script`."""

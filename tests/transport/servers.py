@@ -21,32 +21,41 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 @asynccontextmanager
 async def serving(script: Script, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Answer every connection with `script`; gives the port. What the peer broke off is no error."""
-    under_way: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+    under_way: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+    said: set[asyncio.Task[Any] | None] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        under_way[task] = writer
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             if context is not None:
                 await writer.start_tls(context)
             await script(reader, writer)
+            said.add(asyncio.current_task())
             writer.close()
             await writer.wait_closed()
         writer.transport.abort()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way[asyncio.ensure_future(answer(reader, writer))] = writer
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        await _rounds()  # closing between an accept and its connection would leave it open
         server.close()
-        for task in under_way:
+        for task in under_way.keys() - said:
             task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        if under_way:  # the clients are gone, so that what was still to be sent is given up
+            await asyncio.wait(under_way, timeout=5)
         for writer in under_way.values():
             writer.transport.abort()
-        for _ in range(10):  # an abort is done in the loop's next rounds
-            await asyncio.sleep(0)
+        await _rounds()
+
+
+async def _rounds() -> None:
+    """Let the loop do what it has put off."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def saying(*parts: bytes) -> Script:

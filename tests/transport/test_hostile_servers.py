@@ -180,7 +180,7 @@ def test_a_full_backlog_is_a_connect_timeout():
             each.close()
 
     assert exchange.reason is Reason.connect_timeout
-    assert exchange.phases["connect"] == pytest.approx(SHORT_S, rel=0.5)
+    assert exchange.phases["connect"] >= 0.9 * SHORT_S
 
 
 def test_a_name_that_does_not_exist_is_a_dns_failure():

@@ -9,6 +9,8 @@ from sentinel.transport.reasons import Reason
 from tests.transport.certificates import authority, folder, server, server_that_asks
 from tests.transport.servers import OK, fetched, recording, redirect, saying
 
+pytestmark = pytest.mark.needs("openssl")
+
 
 def test_a_good_certificate_is_verified_and_its_chain_known():
     exchange = fetched(saying(OK), tls=server("good"), ca_file=authority())

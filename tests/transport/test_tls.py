@@ -8,6 +8,8 @@ import pytest
 from sentinel.transport.tls import chain, parse
 from tests.transport.certificates import folder, openssl
 
+pytestmark = pytest.mark.needs("openssl")
+
 
 def pems(name):
     text = (folder() / f"{name}.pem").read_text()

@@ -135,3 +135,20 @@ def test_no_get_acts(tmp_path: Path) -> None:
         assert (await world.ask("GET", f"/api/v1/incidents/{name}")).json()["status"] == "triggered"
 
     play(tmp_path, score)
+
+
+def test_a_reload_that_changes_who_is_on_call_tells_both(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        swapped = WORKSPACE.replace("people: [ana, bo]", "people: [bo, ana]")
+        (tmp_path / "sentinel.yaml").write_text(swapped)
+        assert (await world.ask("POST", "/-/reload")).status == 200
+        told = {address: message.body for address, message in world.notifier.sent}
+        assert sorted(told) == ["env:ANA", "env:BO"]
+        assert {text.split(":")[0] for text in told.values()} == {
+            "You are on call from now on",
+            "You are no longer on call",
+        }
+        facts = await world.node.journal.view(lambda view: view.read("override/shop"))
+        assert [type(record.what).__name__ for record in facts] == ["OnCallChanged"]
+
+    play(tmp_path, score)

@@ -1,0 +1,144 @@
+"""The node as people run it: a process, a port, a real mail server; killed, restarted, reloaded."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+
+from examples.shop.mailbox import MailServer
+from tests.children import wait_for
+from tests.store.postgres_server import Server
+
+pytestmark = pytest.mark.slow
+
+WORKSPACE = """
+site: {{unmatched: escalation/me, fallback: {{page: [person/me], every: 15m}}}}
+people:
+  me: {{name: Me, methods: {{mail: "mailto://127.0.0.1:{mail}?from=s@loop.test&to=me@loop.test&mode=insecure"}}}}
+escalations:
+  me: {{levels: [{{page: [person/me], ack_within: 5m}}]}}
+probes:
+  home:
+    every: 2s
+    timeout: 1s
+    tcp: {{host: 127.0.0.1, port: {shop}}}
+    confirm: {{down: 2, up: 2, every: 1s}}
+"""
+
+
+class Running:
+    """``sentinel run`` in a folder, on a free port."""
+
+    def __init__(self, folder: Path, store: str = "") -> None:
+        self.folder = folder
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self._store = ["--store", store] if store else []
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        url = f"http://127.0.0.1:{self.port}"
+        argv = [sys.executable, "-m", "sentinel", "run", str(self.folder), "--url", url]
+        log = (self.folder / "log").open("ab")
+        self.process = subprocess.Popen(
+            [*argv, "--listen", f"127.0.0.1:{self.port}", *self._store], stdout=log, stderr=log
+        )
+        log.close()
+        wait_for(lambda: self.asks("/-/ready") == "Ready\n", 60)
+
+    def asks(self, path: str, body: Any = None) -> str:
+        """The answer's text; "" when nobody answers or it is refused."""
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", content)
+        with suppress(URLError, ConnectionError, TimeoutError):
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return str(answer.read().decode())
+        return ""
+
+    def incidents(self) -> list[dict[str, Any]]:
+        return list(json.loads(self.asks("/api/v1/incidents") or '{"incidents": []}')["incidents"])
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def node(
+    request: pytest.FixtureRequest, tmp_path: Path, mail_server: MailServer
+) -> Iterator[tuple[Running, int]]:
+    """A node that is ready, and the port of a shop that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        shop = free.getsockname()[1]
+    (tmp_path / "sentinel.yaml").write_text(WORKSPACE.format(mail=mail_server.port, shop=shop))
+    server = Server() if request.param == "postgres" else None
+    running = Running(tmp_path, server.new_store() if server else "")
+    try:
+        running.start()
+        yield running, shop
+    finally:
+        if running.process is not None and running.process.poll() is None:
+            running.end(signal.SIGKILL)
+        if server is not None:
+            server.remove()
+
+
+def _link(mail_server: MailServer) -> str:
+    text = mail_server.mails()[0].text
+    found = re.search(r"http://127\.0\.0\.1:\d+(/a/[\w-]+)", text)
+    assert found is not None, text
+    return found[1]
+
+
+def test_a_dead_shop_pages_is_acknowledged_recovers_and_survives_kill_9(
+    node: tuple[Running, int], mail_server: MailServer
+) -> None:
+    running, shop = node
+    wait_for(lambda: len(mail_server.mails()) > 0, 30)
+    (opened,) = running.incidents()
+
+    assert 0 > running.end(signal.SIGKILL)
+    running.start()
+    (after,) = running.incidents()
+    assert (opened["incident"], "triggered") == (after["incident"], after["status"])
+
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{running.port}{_link(mail_server)}", b"command=ack"
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert "You have it." in answer.read().decode()
+    with socket.create_server(("127.0.0.1", shop)):
+        wait_for(lambda: running.incidents()[0]["status"] == "resolved", 30)
+
+    proof = json.loads(running.asks(f"/api/v1/incidents/{opened['incident']}/verify"))
+    assert proof["findings"] == []
+    assert len(running.incidents()) == 1
+    assert 0 == running.end()
+
+
+def test_a_bad_file_at_sighup_keeps_the_old_set(node: tuple[Running, int]) -> None:
+    running, _ = node
+    assert running.process is not None
+    file = running.folder / "sentinel.yaml"
+    good = file.read_text()
+    file.write_text(good + "probez: {}\n")
+    os.kill(running.process.pid, signal.SIGHUP)
+    wait_for(lambda: "last_reload_successful 0.0" in running.asks("/metrics"), 20)
+    assert "home" in running.asks("/api/v1/probes")
+
+    file.write_text(good)
+    os.kill(running.process.pid, signal.SIGHUP)
+    wait_for(lambda: "last_reload_successful 1.0" in running.asks("/metrics"), 20)
+    assert 0 == running.end()
