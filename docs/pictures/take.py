@@ -1,4 +1,4 @@
-"""Take the README's picture from a real run: ``python docs/pictures/take.py`` (`make picture`).
+"""Take the README's picture from a real run: ``python docs/pictures/take.py``.
 
 It starts the demo's world, breaks the shop, lets the paged person acknowledge, and photographs the
 incident page with Debian's chromium. ``--all DIR`` keeps every page of the console, at desk and at

@@ -169,7 +169,18 @@ def test_a_late_feed_asks_the_data_team_and_wakes_nobody_yet(scene: Scene) -> No
 
     assert "feed_late" == scene.probe("google-feed")["reason"]
     assert "feed-late" in [run["playbook"] for run in late["runs"].values()]
-    assert [] == scene.facts(late["incident"], "PageQueued") or late["pages"]
+    asked = scene.until(
+        lambda: [
+            wait
+            for wait in scene.facts(late["incident"], "StepWaiting")
+            if wait["step"] == "export"
+        ],
+        20,
+        "the checklist of the playbook",
+    )
+    assert {"bo", "lee"} == set(asked[0]["asked"])
+    pages = scene.facts(late["incident"], "PageQueued")
+    assert [] == [page for page in pages if page["purpose"] == "page"]
     scene.until(lambda: scene.success("google-feed") == 0.0, 10, "Prometheus sees it")
     scene.shop.post_json("/faults", {})
     scene.until(lambda: scene.status(late["incident"]) == "resolved", 100, "resolved")
