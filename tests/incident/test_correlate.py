@@ -68,3 +68,11 @@ def test_a_group_opens_joins_takes_back_for_a_while_and_opens_anew() -> None:
     assert Route(Way.returns, "one") == route(group, until_at - timedelta(microseconds=1))
     assert Route(Way.opens) == route(group, until_at)
     assert Route(Way.opens) == route(fold_group(group, GroupReleased("one")), START)
+
+
+def test_an_escaped_slash_is_not_a_slash() -> None:
+    keys = {
+        group_key({"client": client, "service": "x"}, Severity.error, BY)
+        for client in ("a/b", "a%2Fb", "a%252Fb")
+    }
+    assert 3 == len(keys)

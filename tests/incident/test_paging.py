@@ -245,3 +245,12 @@ def _page(purpose: str) -> Any:
         page.page, page.person, page.round, page.level, page.step, page.method,
         page.due_at, page.delivery, page.urgency, purpose,
     )  # fmt: skip
+
+
+def test_each_round_may_page_again_whom_the_last_one_paged() -> None:
+    desk = levels("ana", "bo", repeat=2)
+    desk.fires()
+    desk.later(minutes=5)
+    assert {"ana", "bo"} == desk.state.paging.paged
+    desk.later(minutes=5)
+    assert {"ana"} == desk.state.paging.paged
