@@ -13,7 +13,7 @@ from sentinel.kinds import Message
 from sentinel.localtime import wall
 from sentinel.words import Severity, Urgency
 
-LISTED = 50
+LISTED = 500
 """A bundle names this many incidents one by one; the page behind the link lists all."""
 
 
