@@ -4,7 +4,12 @@ While the journal works, who would have to be called is written to ``blind.json`
 reload and shift change. When it has refused for 10 seconds no step starts any more, and
 those people are paged straight from that file, at most once in 5 minutes, with "journal
 unavailable, may repeat". What was sent is written into a file allocated beforehand, since
-the disk may be full, and becomes facts once the journal is back.
+the disk may be full, and becomes facts once the journal is back, or at the next start when
+this process does not live to see that.
+
+Each part of the node that writes says by its name whether it was refused, and only the same
+part says that it no longer is: on a full disk a small write may pass while the one that
+matters does not.
 """
 
 import asyncio
@@ -92,50 +97,51 @@ class Blind:
         self._notifier = notifier
         self._seen = seen
         self._on_blind = on_blind
-        self._refusing_since: datetime | None = None
+        self._refused: dict[str, datetime] = {}
         self._paged_at: datetime | None = None
-        self._written = 0
         self.blind_since: datetime | None = None
         _allocate(self._spool)
+        self._written = len(self._spool.read_bytes().rstrip(b"\0"))
 
-    @property
-    def refusing(self) -> bool:
-        """Whether the last write was refused."""
-        return self._refusing_since is not None
+    def answered(self, part: str) -> None:
+        """Nothing that this part of the node has to write is refused any more."""
+        self._refused.pop(part, None)
 
-    def answered(self) -> None:
-        """The journal took a write."""
-        self._refusing_since = None
-
-    def refused(self) -> None:
-        """The journal refused."""
-        self._refusing_since = self._refusing_since or self._clock.now()
+    def refused(self, part: str) -> None:
+        """The journal refused this part of the node."""
+        self._refused.setdefault(part, self._clock.now())
 
     async def rewrite(self, decisions: Decisions) -> None:
-        """Write who would be called now; whole or not at all."""
+        """Write who would be called now; whole or not at all. Where it cannot be written, as on a
+        full disk, the old file stays and the log says so."""
         policy = decisions.present.policy
         now = self._clock.now()
         contacts = await decisions.look(lambda overlay: contacts_of(overlay, policy, now))
         rows = [{"person": c.person, "method": c.method, "address": c.address} for c in contacts]
         text = json.dumps({"written_us": micros(now), "contacts": rows})
-        if self._contacts.exists() and _same_contacts(self._contacts.read_text(), rows):
-            return
-        fresh = self._contacts.with_suffix(".new")
-        fresh.write_text(text)
-        fresh.chmod(0o600)
-        fresh.replace(self._contacts)
+        try:
+            if not _same_contacts(self._contacts, rows):
+                _replace(self._contacts, text)
+        except OSError as refused:
+            log.error("the file of contacts stays as it was", extra={"error": str(refused)})
+
+    async def catch_up(self, decisions: Decisions) -> None:
+        """At a start: tell what a predecessor did blind and did not live to tell."""
+        if self._written:
+            await self._tell(decisions, self._clock.now())
 
     async def look(self, decisions: Decisions) -> None:
         """One look: become blind, page, or see again and tell what was done."""
         now = self._clock.now()
-        if self._refusing_since is None:
+        if not self._refused:
             if self.blind_since is not None:
                 await self._see_again(decisions, now)
             return
-        if now - self._refusing_since < BLIND_AFTER:
+        since = min(self._refused.values())
+        if now - since < BLIND_AFTER:
             return
         if self.blind_since is None:
-            self.blind_since = self._refusing_since
+            self.blind_since = since
             log.critical("the journal is unavailable: blind mode")
             self._on_blind(True)
         if self._paged_at is None or now - self._paged_at >= PAGE_EVERY:
@@ -170,32 +176,43 @@ class Blind:
         }
         line = json.dumps(row).encode() + b"\n"
         if self._written + len(line) >= SPOOL_BYTES:
-            return  # the pages went out; only their record is cut, and its count says so
-        with self._spool.open("r+b") as spool:
-            spool.seek(self._written)
-            spool.write(line)
-            spool.flush()
-            os.fsync(spool.fileno())
+            log.error("the spool is full", extra={"person": contact.person})
+            return
+        try:
+            _write(self._spool, self._written, line)
+        except OSError as refused:
+            log.error("a page was not spooled", extra={**row, "error": str(refused)})
+            return
         self._written += len(line)
 
     async def _see_again(self, decisions: Decisions, now: datetime) -> None:
-        rows = _spooled(self._spool)
-        since = self.blind_since or now
-
-        def body(deciding: Deciding) -> None:
-            for row in rows:
-                what = BlindPageSent(
-                    row["person"], row["method"], instant(row["sent_us"]), row["accepted"]
-                )
-                deciding.append("site", Fact(what, deciding.now))
-            deciding.append("site", Fact(BlindnessEnded(since, now, len(rows)), deciding.now))
-
-        await decisions.run(["site"], body)
-        _clear(self._spool)
-        self._written = 0
-        self.blind_since = self._paged_at = None
+        told = await self._tell(decisions, now)
+        self.blind_since = None
         self._on_blind(False)
-        log.warning("the journal is back", extra={"pages": len(rows)})
+        log.warning("the journal is back", extra={"pages": told})
+
+    async def _tell(self, decisions: Decisions, now: datetime) -> int:
+        """Append what the spool holds, each page once however often a start is cut off here."""
+        pages = _spooled(self._spool)
+        since = self.blind_since or min((page.sent_at for page in pages), default=now)
+
+        def body(deciding: Deciding) -> int:
+            known = {
+                record.what
+                for record in deciding.view.read("site")
+                if isinstance(record.what, BlindPageSent)
+            }
+            new = [page for page in pages if page not in known]
+            for page in new:
+                deciding.append("site", Fact(page, now))
+            if new or self.blind_since is not None:
+                deciding.append("site", Fact(BlindnessEnded(since, now, len(new)), now))
+            return len(new)
+
+        told = await decisions.run(["site"], body)
+        _write(self._spool, 0, b"\0" * SPOOL_BYTES)
+        self._written = 0
+        return told
 
 
 def _message(since: datetime, seen: Sequence[str]) -> Message:
@@ -219,14 +236,35 @@ def _allocate(path: Path) -> None:
     path.chmod(0o600)
 
 
-def _clear(path: Path) -> None:
+def _write(path: Path, at: int, content: bytes) -> None:
+    """Into the spool's own bytes, and to the disk."""
     with path.open("r+b") as spool:
-        spool.write(b"\0" * SPOOL_BYTES)
+        spool.seek(at)
+        spool.write(content)
+        spool.flush()
+        os.fsync(spool.fileno())
 
 
-def _spooled(path: Path) -> list[dict[str, Any]]:
-    lines = path.read_bytes().rstrip(b"\0").splitlines()
-    return [json.loads(line) for line in lines if line.startswith(b"{")]
+def _replace(path: Path, text: str) -> None:
+    """The whole new file or the whole old one, whenever the power goes; for its owner's eyes."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _spooled(path: Path) -> list[BlindPageSent]:
+    """The pages of the spool; a last line that the end of a process cut off is none."""
+    found = []
+    for line in path.read_bytes().rstrip(b"\0").splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            row: Mapping[str, Any] = json.loads(line)
+            sent_at = instant(row["sent_us"])
+            found.append(BlindPageSent(row["person"], row["method"], sent_at, row["accepted"]))
+    return found
 
 
 def _contacts_in(path: Path) -> list[Contact]:
@@ -237,8 +275,10 @@ def _contacts_in(path: Path) -> list[Contact]:
     return [Contact(row["person"], row["method"], row["address"]) for row in rows]
 
 
-def _same_contacts(text: str, rows: Sequence[Mapping[str, str]]) -> bool:
+def _same_contacts(path: Path, rows: Sequence[Mapping[str, str]]) -> bool:
+    if not path.exists():
+        return False
     try:
-        return bool(json.loads(text)["contacts"] == list(rows))
+        return bool(json.loads(path.read_text())["contacts"] == list(rows))
     except (ValueError, KeyError):
         return False

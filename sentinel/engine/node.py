@@ -95,13 +95,13 @@ class Node:
             secrets=secrets,
             metrics=self.metrics,
             redactor=redactor,
-            on_journal=self._on_journal,
+            on_journal=lambda ok: self._on_journal("watcher", ok=ok),
         )
         self.responder = Responder(
             self.decisions,
             new_id,
             on_failure=self._on_failure,
-            on_success=lambda: self._on_journal(True),
+            on_success=lambda: self._on_journal("responder", ok=True),
         )
         self.posting = Posting(self.present, notifier, clock, self.link_key)
         self.performer = self._performer(redactor)
@@ -130,6 +130,7 @@ class Node:
             acting,
             on_sent=lambda outcome: self.metrics.pages.labels(outcome).inc(),
             on_step=lambda outcome: self.metrics.steps.labels(outcome).inc(),
+            on_journal=lambda ok: self._on_journal("performer", ok=ok),
         )
 
     @property
@@ -149,6 +150,7 @@ class Node:
         await activate(self.decisions, self.catalog, node=self.settings.name, version=__version__)
         await free_leases(self.decisions)
         await self.decisions.run([], ensure_standing_rows)
+        await self.blind.catch_up(self.decisions)
         await self.blind.rewrite(self.decisions)
         self.journal.woken(self._woken)
         self.metrics.reload_ok.set(1)
@@ -304,20 +306,21 @@ class Node:
         """What the watcher sees failing, from memory: the journal may be away."""
         return self.watcher.failing()
 
-    def _on_journal(self, ok: bool) -> None:
+    def _on_journal(self, part: str, *, ok: bool) -> None:
         if ok:
-            self.blind.answered()
+            self.blind.answered(part)
         else:
-            self.blind.refused()
+            self.blind.refused(part)
 
     def _on_failure(self, failure: Failure) -> None:
         self.metrics.failures.labels(failure.reason.value).inc()
         if failure.retryable:
-            self.blind.refused()
+            self.blind.refused("responder")
 
     def _on_blind(self, blind: bool) -> None:
         """While blind no step starts (rule 33)."""
         self.performer.paused = blind
+        self.performer.wake()
 
 
 def read_workspace(root: Path, addresses: Mapping[str, str] | None = None) -> Catalog:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sentinel.engine.acting import Acting
@@ -59,11 +59,14 @@ class Performer:
         *,
         on_sent: Callable[[str], None] = lambda outcome: None,
         on_step: Callable[[str], None] = lambda outcome: None,
+        on_journal: Callable[[bool], None] = lambda ok: None,
     ) -> None:
-        """`on_sent` and `on_step` count what came of each send and each attempt."""
+        """`on_sent` and `on_step` count what came of each send and each attempt; `on_journal` is
+        told whether the journal took what there was to write."""
         self.decisions = decisions
         self._on_sent = on_sent
         self._on_step = on_step
+        self._on_journal = on_journal
         self.node = node
         self.posting = posting
         self.acting = acting
@@ -71,6 +74,8 @@ class Performer:
         self._kinds = tuple(kind for kind in KINDS if not is_off(STAGE_OF[kind]))
         self._woken = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._again_at: dict[str, datetime] = {}
+        """Rows whose claim or outcome could not be committed: not before then."""
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -102,11 +107,14 @@ class Performer:
 
     async def turn(self) -> int:
         """Begin everything that is due and not under way; how many began."""
+        now = self.decisions.clock.now()
+        self._again_at = {key: at for key, at in self._again_at.items() if at > now}
         if self.paused:
+            self._on_journal(True)  # nothing is asked of it; the first row afterwards tells more
             return 0
         began = 0
         for row in await self._due():
-            if row.key not in self._under_way:
+            if row.key not in self._under_way and row.key not in self._again_at:
                 self._begin(
                     row.key,
                     self._deliver(row) if row.kind is WorkKind.delivery else self._step(row),
@@ -125,14 +133,14 @@ class Performer:
         for kind in self._kinds:
             room = AT_ONCE - sum(key.startswith(kind.value) for key in self._under_way)
             if room > 0:
-                limit = room + len(self._under_way)
+                limit = room + len(self._under_way) + len(self._again_at)
                 found += await self.decisions.look(
                     lambda overlay, kind=kind, limit=limit: overlay.view.due(now, (kind,), limit)  # type: ignore[misc]
                 )
         return found
 
     def _begin(self, key: str, act: Coroutine[Any, Any, None]) -> None:
-        running = asyncio.ensure_future(_reported(key, act))
+        running = asyncio.ensure_future(self._reported(key, act))
         self._under_way[key] = running
         running.add_done_callback(lambda _: self._ended(key))
 
@@ -140,12 +148,36 @@ class Performer:
         self._under_way.pop(key, None)
         self._woken.set()
 
+    async def _reported(self, key: str, act: Coroutine[Any, Any, None]) -> None:
+        """One row's work; a failure leaves its lease to run out and the row to be claimed again, in
+        a while: at once would be for ever at once."""
+        again_at = self.decisions.clock.now() + AFTER_FAILURE
+        try:
+            await act
+            self._on_journal(True)
+        except LeaseLost:
+            log.warning("an outcome came too late", extra={"key": key})
+        except Failure as failure:
+            self._again_at[key] = again_at
+            if failure.retryable:
+                self._on_journal(False)
+            log.warning(
+                "work failed", extra={"key": key, "reason": failure.reason, "error": str(failure)}
+            )
+        except Exception:
+            self._again_at[key] = again_at
+            log.exception("work ended in an error of ours", extra={"key": key})
+
     async def _rest(self) -> None:
+        if self.paused:
+            await self._pause(LONGEST_SLEEP)
+            return
         due = await self.decisions.look(lambda overlay: overlay.view.next_due(self._kinds))
         longest = self.decisions.clock.now() + LONGEST_SLEEP
         now = self.decisions.clock.now()
-        if due is not None and due <= now and self._under_way:
-            due = None  # it is under way, or waits for room: its end wakes us
+        if due is not None and due <= now and (self._under_way or self._again_at):
+            # it is under way, or waits for room: its end wakes us; or it was refused just now
+            due = min(self._again_at.values(), default=None)
         await self._pause_until_or_woken(min(due, longest) if due else longest)
 
     async def _pause(self, span: timedelta) -> None:
@@ -259,20 +291,6 @@ class Performer:
             deciding.settle()
 
         await self.decisions.planned(lambda overlay: self._streams(overlay, row), conclude)
-
-
-async def _reported(key: str, act: Coroutine[Any, Any, None]) -> None:
-    """One row's work; a failure leaves its lease to run out and the row to be claimed again."""
-    try:
-        await act
-    except LeaseLost:
-        log.warning("an outcome came too late", extra={"key": key})
-    except Failure as failure:
-        log.warning(
-            "work failed", extra={"key": key, "reason": failure.reason, "error": str(failure)}
-        )
-    except Exception:
-        log.exception("work ended in an error of ours", extra={"key": key})
 
 
 def _takeable(deciding: Deciding, key: str) -> Work | None:

@@ -57,8 +57,8 @@ class Responder:
         """Decide until cancelled. A journal that refuses is reported and tried again."""
         while True:
             try:
-                if await self.turn():
-                    self._on_success()  # something was committed: reading alone proves nothing
+                await self.turn()
+                self._on_success()
                 await self._rest()
             except Failure as failure:
                 log.warning(

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from sentinel.clock import Clock
-from sentinel.engine.audit import AUDIT
 from sentinel.engine.blind import Blind
-from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.engine.deciding import Decisions
 from sentinel.engine.folds import Overlay
 from sentinel.errors import Failure
 from sentinel.incident.state import OPEN
@@ -53,9 +52,10 @@ class Upkeep:
         while True:
             try:
                 await self.turn()
+                self._node.blind.answered("upkeep")
             except Failure as failure:
                 if failure.retryable:
-                    self._node.blind.refused()
+                    self._node.blind.refused("upkeep")
                 log.warning(
                     "a duty failed", extra={"reason": failure.reason, "error": str(failure)}
                 )
@@ -64,8 +64,6 @@ class Upkeep:
     async def turn(self) -> None:
         """Everything that is due now; blindness first, which needs no journal."""
         node = self._node
-        if node.blind.refusing:
-            await self._try_the_journal()
         await node.blind.look(node.decisions)
         if node.blind.blind_since is not None:
             return
@@ -76,20 +74,6 @@ class Upkeep:
             await node.journal.roll_up(node.clock.now())
         if self._due("prune", PRUNE_EVERY):
             await node.journal.prune(node.clock.now(), keep_of(node.catalog.site.keep))
-
-    async def _try_the_journal(self) -> None:
-        """A write that changes nothing: a full disk still reads well, so only a write proves it."""
-
-        def body(deciding: Deciding) -> None:
-            row = deciding.view.work(AUDIT)
-            if row is not None:
-                deciding.work[AUDIT] = row
-
-        try:
-            await self._node.decisions.run([], body)
-            self._node.blind.answered()
-        except Failure:
-            self._node.blind.refused()
 
     def _due(self, duty: str, every: timedelta) -> bool:
         now = self._node.clock.now()

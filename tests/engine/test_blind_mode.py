@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from sentinel.engine.blind import Blind
 from sentinel.engine.node import Node, Settings, read_workspace
 from sentinel.errors import JournalUnavailable
+from sentinel.incident import commands as cmd
 from sentinel.kinds import Refused
 from sentinel.store.journal import Change, InboxRow
 from sentinel.store.sqlite import SqliteJournal
@@ -20,37 +22,46 @@ from tests.web.asgi import WORKSPACE, World
 
 HOLDING = WORKSPACE.replace(
     'methods: {push: "env:BO"}', 'methods: {push: "env:BO", mail: "env:BO2"}'
-)
+).replace("rotations:", '  cy: {methods: {push: "env:CY"}}\nrotations:')
 
 
 class Refusing:
-    """A journal that refuses while `away`."""
+    """A journal that refuses everything while `away`, and what writes while `full`."""
 
     def __init__(self, inner: SqliteJournal) -> None:
         self._inner = inner
         self.away = False
+        self.full = False
+        self.asked = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def _refuse(self) -> None:
-        if self.away:
-            raise JournalUnavailable("database or disk is full")
+    async def transact(self, streams: Any, decide: Any, *, now: Any) -> Any:
+        def may_write(view: Any) -> Any:
+            change, answer = decide(view)
+            if self.full and change != Change():
+                raise JournalUnavailable("database or disk is full")
+            return change, answer
 
-    async def transact(self, *args: Any, **keys: Any) -> Any:
-        self._refuse()
-        return await self._inner.transact(*args, **keys)
+        self._ask()
+        return await self._inner.transact(streams, may_write, now=now)
 
     async def view(self, look: Any) -> Any:
-        self._refuse()
+        self._ask()
         return await self._inner.view(look)
+
+    def _ask(self) -> None:
+        self.asked += 1
+        if self.away:
+            raise JournalUnavailable("the database is away")
 
 
 def play(folder: Path, score: Callable[[World, Refusing], Awaitable[None]]) -> None:
     async def whole() -> None:
         (folder / "sentinel.yaml").write_text(HOLDING)
         data = folder / ".sentinel"
-        data.mkdir()
+        data.mkdir(exist_ok=True)
         journal = Refusing(SqliteJournal.open(":memory:"))
         clock = ManualClock(START)
         notifier = Scripted()
@@ -69,10 +80,14 @@ def play(folder: Path, score: Callable[[World, Refusing], Awaitable[None]]) -> N
         try:
             await score(world, journal)
         finally:
-            journal.away = False
+            journal.away = journal.full = False
             await node.close()
 
     asyncio.run(whole())
+
+
+async def _site(journal: Refusing) -> list[Any]:
+    return [record.what for record in await journal.view(lambda view: view.read("site"))]
 
 
 def test_ten_seconds_of_refusal_page_the_fallback_and_who_is_on_call(tmp_path: Path) -> None:
@@ -111,7 +126,7 @@ def test_what_was_done_blind_becomes_facts_and_work_goes_on(tmp_path: Path) -> N
         assert [json.loads(line)["person"] for line in spooled.splitlines()] == ["bo", "ana"]
         journal.away = False
         await world.advance(seconds=15)
-        facts = [r.what for r in await journal.view(lambda view: view.read("site"))]
+        facts = await _site(journal)
         pages = [fact.person for fact in facts if isinstance(fact, BlindPageSent)]
         assert sorted(pages) == ["ana", "bo"]
         assert sum(isinstance(fact, BlindnessEnded) for fact in facts) == 1
@@ -159,3 +174,124 @@ def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
 
 def _row(number: int, body: Any) -> Change:
     return Change(inbox=[InboxRow(f"r{number:04d}", "alert", body, START)])
+
+
+def test_a_full_disk_that_still_reads_is_noticed_and_not_asked_all_the_time(tmp_path: Path) -> None:
+    async def score(world: World, journal: Refusing) -> None:
+        world.notifier.answers["env:ANA"] = Refused("rejected")
+        await world.alert()
+        before = len(world.notifier.sent)
+        await world.advance(minutes=4, seconds=58)  # the next level is due in two seconds
+        journal.full, journal.asked = True, 0
+        await world.advance(seconds=30)
+        assert "503" == str((await world.ask("GET", "/-/ready")).status)
+        assert any("may repeat" in message.body for _, message in world.notifier.sent[before:])
+        assert journal.asked < 200
+        journal.full = False
+        await world.advance(seconds=15)
+        assert (await world.ask("GET", "/-/ready")).status == 200
+        assert 1 == sum(isinstance(fact, BlindnessEnded) for fact in await _site(journal))
+
+    play(tmp_path, score)
+
+
+def test_a_delivery_that_cannot_be_claimed_is_tried_once_a_second(tmp_path: Path) -> None:
+    async def score(world: World, journal: Refusing) -> None:
+        performer = world.node.performer
+        performer.paused = True
+        await world.alert()
+        journal.full, journal.asked = True, 0
+        performer.paused = False
+        performer.wake()
+        await world.advance(seconds=5)
+        assert [] == world.notifier.to
+        assert journal.asked < 60
+        await world.advance(seconds=30)
+        assert ["env:ANA", "env:BO"] == sorted(world.notifier.to)  # blind, from the file
+        assert journal.asked < 300
+        journal.full = False
+        await world.advance(seconds=3)
+        assert ["env:ANA"] == world.notifier.to[2:]
+
+    play(tmp_path, score)
+
+
+def test_a_journal_that_comes_and_goes_pages_no_more_often(tmp_path: Path) -> None:
+    async def score(world: World, journal: Refusing) -> None:
+        for _ in range(4):
+            journal.away = True
+            await world.advance(seconds=20)
+            journal.away = False
+            await world.advance(seconds=20)
+        assert ["env:ANA", "env:BO"] == sorted(world.notifier.to)
+        journal.away = True
+        await world.advance(minutes=5)
+        assert 4 == len(world.notifier.sent)
+
+    play(tmp_path, score)
+
+
+def test_who_holds_an_open_incident_is_called_too(tmp_path: Path) -> None:
+    async def score(world: World, journal: Refusing) -> None:
+        await world.alert()
+        incident = await world.incident()
+        await world.node.responder.command(incident, cmd.Acknowledge(), by="cy", via="link")
+        await world.advance(minutes=1, seconds=5)
+        before = len(world.notifier.sent)
+        journal.away = True
+        await world.advance(seconds=20)
+        assert ["env:ANA", "env:BO", "env:CY"] == sorted(world.notifier.to[before:])
+
+    play(tmp_path, score)
+
+
+def test_killed_while_blind_the_next_start_tells_each_page_once(tmp_path: Path) -> None:
+    left: list[bytes] = []
+
+    async def blind(world: World, journal: Refusing) -> None:
+        journal.away = True
+        await world.advance(seconds=20)
+        left.append((tmp_path / ".sentinel" / "blind.spool").read_bytes())
+
+    async def after(world: World, journal: Refusing) -> None:
+        assert ["ana", "bo"] == sorted(_paged(await _site(journal)))
+        # Killed after the facts were committed and before the spool was cleared:
+        spool = tmp_path / ".sentinel" / "blind.spool"
+        assert b"" == spool.read_bytes().rstrip(b"\0")
+        spool.write_bytes(left[0])
+        again = Blind(spool.parent, world.clock, world.notifier)
+        await again.catch_up(world.node.decisions)
+        assert ["ana", "bo"] == sorted(_paged(await _site(journal)))
+
+    play(tmp_path, blind)
+    (tmp_path / ".sentinel" / "blind.spool").write_bytes(left[0])
+    play(tmp_path, after)
+
+
+def _paged(facts: list[Any]) -> list[str]:
+    return [fact.person for fact in facts if isinstance(fact, BlindPageSent)]
+
+
+def test_a_page_whose_line_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    async def score(world: World, journal: Refusing) -> None:
+        spool = tmp_path / ".sentinel" / "blind.spool"
+        line = b'{"person": "ana", "method": "push", "sent_us": 1, "accepted": true}\n'
+        spool.write_bytes((line + line[:20]).ljust(spool.stat().st_size, b"\0"))
+        await Blind(spool.parent, world.clock, world.notifier).catch_up(world.node.decisions)
+        assert ["ana"] == _paged(await _site(journal))
+
+    play(tmp_path, score)
+
+
+def test_contacts_that_cannot_be_written_stay_and_the_node_goes_on(tmp_path: Path) -> None:
+    async def score(world: World, journal: Refusing) -> None:
+        contacts = tmp_path / ".sentinel" / "blind.json"
+        before = contacts.read_text()
+        contacts.with_suffix(".new").mkdir()  # nothing can be written under that name
+        (tmp_path / "sentinel.yaml").write_text(HOLDING.replace("person/bo]}", "person/ana]}"))
+        assert (await world.ask("POST", "/-/reload")).status == 200
+        assert before == contacts.read_text()
+        await world.alert()
+        assert world.notifier.to == ["env:ANA"]
+
+    play(tmp_path, score)
