@@ -141,7 +141,7 @@ async def _run(settings: Settings, store: str, address: str, *, with_parent: boo
     reloads: set[asyncio.Task[Any]] = set()
 
     def reload() -> None:
-        running = loop.create_task(node.reload())
+        running = loop.create_task(_reload(node))
         reloads.add(running)
         running.add_done_callback(reloads.discard)
 
@@ -151,6 +151,13 @@ async def _run(settings: Settings, store: str, address: str, *, with_parent: boo
         await serve(node, sockets, stop=stop)
     finally:
         await notifier.close()
+
+
+async def _reload(node: Node) -> None:
+    try:
+        await node.reload()
+    except Failure as failure:
+        log.error("the reload failed", extra={"reason": failure.reason, "error": str(failure)})
 
 
 def _await_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

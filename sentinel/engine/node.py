@@ -30,7 +30,7 @@ from sentinel.engine.redaction import Redactor, secret_values
 from sentinel.engine.responder import Responder, ensure_standing_rows
 from sentinel.engine.upkeep import Upkeep
 from sentinel.engine.watcher import Watcher
-from sentinel.errors import DocumentsRefused, Failure
+from sentinel.errors import DocumentsRefused, Failure, JournalUnavailable
 from sentinel.kinds import Accepted, Message, Notifier, Secrets
 from sentinel.library.catalog import Catalog, load
 from sentinel.library.document import Level, Problem
@@ -111,6 +111,7 @@ class Node:
         self.upkeep = Upkeep(self)
         self._notifier = notifier
         self._loops: list[asyncio.Task[None]] = []
+        self._site: SiteState | None = None
         self._reloading = asyncio.Lock()
         self.failed: asyncio.Future[None] | None = None
 
@@ -151,6 +152,7 @@ class Node:
         await free_leases(self.decisions)
         await self.decisions.run([], ensure_standing_rows)
         await self.blind.catch_up(self.decisions)
+        await self.site()
         await self.blind.rewrite(self.decisions)
         self.journal.woken(self._woken)
         self.metrics.reload_ok.set(1)
@@ -196,7 +198,8 @@ class Node:
         return ""
 
     async def reload(self) -> Sequence[Problem]:
-        """Read the workspace again and activate it; with errors the old one stays (rule 34)."""
+        """Read the workspace again and activate it; with errors the old one stays (rule 34), and
+        also when it cannot be recorded. Raises JournalUnavailable."""
         async with self._reloading:
             loaded = await asyncio.to_thread(
                 load, self.settings.root, addresses=self.settings.addresses
@@ -211,7 +214,12 @@ class Node:
                 fact = Fact(DocumentsRejected(len(errors)), self.clock.now(), text)
                 await self.append("site", fact)
                 return loaded.problems
-            await self._activate(loaded.catalog)
+            try:
+                await self._activate(loaded.catalog)
+            except Failure:
+                self.reload_refused = True
+                self.metrics.reload_ok.set(0)
+                raise
             return loaded.problems
 
     async def _activate(self, catalog: Catalog) -> None:
@@ -267,8 +275,14 @@ class Node:
         )
 
     async def site(self) -> SiteState:
-        """The kill switch, the catalogue in force, the tokens."""
-        return await self.decisions.look(lambda overlay: overlay.site())
+        """The kill switch, the catalogue in force, the tokens; as last known while the journal is
+        away, so that metrics can be scraped then. Raises JournalUnavailable when never known."""
+        try:
+            self._site = await self.decisions.look(lambda overlay: overlay.site())
+        except JournalUnavailable:
+            if self._site is None:
+                raise
+        return self._site
 
     def names(self) -> dict[str, str]:
         """People's names by id, for stories."""

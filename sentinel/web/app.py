@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sentinel.engine.node import Node
+from sentinel.errors import JournalUnavailable
 from sentinel.web import acknowledge, api, pages, pings
 from sentinel.web.auth import caller, foreign
 
@@ -102,11 +103,18 @@ def build(node: Node) -> Starlette:
             *pages.ROUTES,
         ],
         middleware=[Middleware(Guarded)],
-        exception_handlers={Exception: _broken},
+        exception_handlers={JournalUnavailable: _away, Exception: _broken},
         lifespan=lifespan,
     )
     app.state.node = node
     return app
+
+
+async def _away(request: Request, away: Exception) -> Response:
+    """Nothing was recorded: whoever sent something sends it again (rule 33)."""
+    text = "the journal is unavailable and nothing was recorded; send it again"
+    body = {"error": "journal_unavailable", "text": text}
+    return JSONResponse(body, 503, {"retry-after": "5"})
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -17,13 +17,16 @@ from sentinel.words import Secret
 
 
 async def ping(request: Request) -> Response:
-    """Take a ping; 404 for a secret nobody declared."""
+    """Take a ping; 404 for a secret nobody declared. While the journal is away it counts, and 503
+    asks for it again, since this process may not live to record it."""
     node: Node = request.app.state.node
     probe = _probe(node, request.path_params["secret"], local=is_local(request))
     ping = read_ping(request.path_params.get("what", ""), at=node.clock.now())
     if probe is None or ping is None:
         return PlainTextResponse("no such heartbeat\n", 404)
     node.watcher.ping(probe, ping)
+    if node.blind.blind_since is not None:
+        return PlainTextResponse(f"{node.unready()}\n", 503, {"retry-after": "5"})
     return PlainTextResponse("OK\n")
 
 

@@ -20,9 +20,12 @@ from sentinel.web.app import build
 from tests.engine.kernel import START, Scripted
 from tests.web.asgi import WORKSPACE, World
 
-HOLDING = WORKSPACE.replace(
-    'methods: {push: "env:BO"}', 'methods: {push: "env:BO", mail: "env:BO2"}'
-).replace("rotations:", '  cy: {methods: {push: "env:CY"}}\nrotations:')
+HOLDING = (
+    WORKSPACE.replace(
+        'methods: {push: "env:BO"}', 'methods: {push: "env:BO", mail: "env:BO2"}'
+    ).replace("rotations:", '  cy: {methods: {push: "env:CY"}}\nrotations:')
+    + "probes: {beat: {heartbeat: {every: 1h, grace: 1h}}}\n"
+)
 
 
 class Refusing:
@@ -293,5 +296,29 @@ def test_contacts_that_cannot_be_written_stay_and_the_node_goes_on(tmp_path: Pat
         assert before == contacts.read_text()
         await world.alert()
         assert world.notifier.to == ["env:ANA"]
+
+    play(tmp_path, score)
+
+
+def test_meanwhile_senders_send_again_and_metrics_are_scraped(tmp_path: Path) -> None:
+    async def score(world: World, journal: Refusing) -> None:
+        await world.alert()
+        incident = await world.incident()
+        await world.advance(seconds=5)
+        journal.away = True
+        await world.advance(seconds=15)
+        refused = await world.ask("POST", f"/api/v1/incidents/{incident}/ack", body={})
+        assert (503, "5") == (refused.status, refused.headers["retry-after"])
+        assert "send it again" in refused.text
+        assert 503 == (await world.ask("GET", f"/api/v1/incidents/{incident}")).status
+        assert 503 == (await world.ask("POST", "/-/reload")).status
+        page = await world.ask("GET", "/metrics")
+        assert 200 == page.status
+        assert "sentinel_config_last_reload_successful 0" in page.text
+        assert 503 == (await world.ask("POST", "/ping/beat")).status
+        journal.away = False
+        await world.advance(seconds=15)
+        assert 200 == (await world.ask("POST", "/ping/beat")).status
+        assert 200 == (await world.ask("POST", "/-/reload")).status
 
     play(tmp_path, score)
