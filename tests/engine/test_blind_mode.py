@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from sentinel.engine.node import Node, Settings, read_workspace
 from sentinel.errors import JournalUnavailable
 from sentinel.incident import commands as cmd
 from sentinel.kinds import Refused
-from sentinel.store.journal import Change, InboxRow
+from sentinel.store.journal import Change
 from sentinel.store.sqlite import SqliteJournal
 from sentinel.testing import KnownSecrets, ManualClock
 from sentinel.timeline.site_facts import BlindnessEnded, BlindPageSent
@@ -60,13 +61,19 @@ class Refusing:
             raise JournalUnavailable("the database is away")
 
 
-def play(folder: Path, score: Callable[[World, Refusing], Awaitable[None]]) -> None:
+def play(
+    folder: Path, score: Callable[[World, Refusing], Awaitable[None]], *, max_pages: int = 0
+) -> None:
+    """A node with a journal in memory, or with a file that may not grow beyond `max_pages`."""
+
     async def whole() -> None:
         (folder / "sentinel.yaml").write_text(HOLDING)
         data = folder / ".sentinel"
         data.mkdir(exist_ok=True)
-        journal = Refusing(SqliteJournal.open(":memory:"))
-        clock = ManualClock(START)
+        path = folder / "store.db" if max_pages else ":memory:"
+        inner = SqliteJournal.open(path, max_pages=max_pages)
+        journal = Refusing(inner)
+        clock = ManualClock(START, busy=lambda: inner.busy)
         notifier = Scripted()
         node = Node(
             Settings(root=folder, data=data, name="node"),
@@ -151,32 +158,30 @@ def test_the_contacts_are_those_of_the_last_reload(tmp_path: Path) -> None:
     play(tmp_path, score)
 
 
-def test_a_full_disk_refuses_and_recovers(tmp_path: Path) -> None:
-    """A real file that may not grow: the journal says so as JournalUnavailable, and nothing is torn."""
+def test_a_real_file_that_cannot_grow_is_blindness_until_there_is_room(tmp_path: Path) -> None:
+    async def score(world: World, journal: Refusing) -> None:
+        disk = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+        disk.execute("CREATE TABLE other_files (content)")
+        disk.execute("INSERT INTO other_files VALUES (zeroblob(?))", (4096 * 600,))
+        await world.alert(note="x" * 2_000)  # there is room for the alert, none for its incident
+        await world.advance(seconds=30)
+        assert ["env:ANA", "env:BO"] == sorted(world.notifier.to)
+        assert 503 == (await world.ask("GET", "/-/ready")).status
 
-    async def whole() -> None:
-        journal = SqliteJournal.open(tmp_path / "s.db", max_pages=120)
-        try:
-            refused = 0
-            for number in range(200):
-                body = {"x": "y" * 20_000}
-                try:
-                    await journal.transact(
-                        [], lambda view, n=number, b=body: (_row(n, b), None), now=START
-                    )
-                except JournalUnavailable:
-                    refused += 1
-            assert refused > 0
-            waiting = await journal.view(lambda view: view.inbox(10))
-            assert len(waiting) == 10
-        finally:
-            await journal.close()
+        disk.execute("DROP TABLE other_files")
+        disk.close()
+        await world.advance(seconds=20)
+        assert 200 == (await world.ask("GET", "/-/ready")).status
+        assert "env:ANA" == world.notifier.to[-1]
+        assert "journal" not in world.notifier.sent[-1][1].body
+        incident = await world.incident()
+        assert (
+            []
+            == (await world.ask("GET", f"/api/v1/incidents/{incident}/verify")).json()["findings"]
+        )
+        assert ["bo", "ana"] == _paged(await _site(journal))
 
-    asyncio.run(whole())
-
-
-def _row(number: int, body: Any) -> Change:
-    return Change(inbox=[InboxRow(f"r{number:04d}", "alert", body, START)])
+    play(tmp_path, score, max_pages=500)
 
 
 def test_a_full_disk_that_still_reads_is_noticed_and_not_asked_all_the_time(tmp_path: Path) -> None:
