@@ -1,5 +1,6 @@
 """The node as people run it: a process, a port, a real mail server; killed, restarted, reloaded."""
 
+import contextlib
 import json
 import os
 import re
@@ -75,24 +76,37 @@ class Running:
         return self.process.wait(30)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def node(
-    request: pytest.FixtureRequest, tmp_path: Path, mail_server: MailServer
-) -> Iterator[tuple[Running, int]]:
+@contextlib.contextmanager
+def _running(folder: Path, mail_server: MailServer, store: str) -> Iterator[tuple[Running, int]]:
     """A node that is ready, and the port of a shop that is not there."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         shop = free.getsockname()[1]
-    (tmp_path / "sentinel.yaml").write_text(WORKSPACE.format(mail=mail_server.port, shop=shop))
-    server = Server() if request.param == "postgres" else None
-    running = Running(tmp_path, server.new_store() if server else "")
+    (folder / "sentinel.yaml").write_text(WORKSPACE.format(mail=mail_server.port, shop=shop))
+    running = Running(folder, store)
     try:
         running.start()
         yield running, shop
     finally:
         if running.process is not None and running.process.poll() is None:
             running.end(signal.SIGKILL)
-        if server is not None:
-            server.remove()
+
+
+@pytest.fixture
+def database() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def node(
+    request: pytest.FixtureRequest, tmp_path: Path, mail_server: MailServer
+) -> Iterator[tuple[Running, int]]:
+    store = ""
+    if request.param == "postgres":
+        store = request.getfixturevalue("database").new_store()
+    with _running(tmp_path, mail_server, store) as found:
+        yield found
 
 
 def _link(mail_server: MailServer) -> str:
@@ -142,3 +156,31 @@ def test_a_bad_file_at_sighup_keeps_the_old_set(node: tuple[Running, int]) -> No
     os.kill(running.process.pid, signal.SIGHUP)
     wait_for(lambda: "last_reload_successful 1.0" in running.asks("/metrics"), 20)
     assert 0 == running.end()
+
+
+def test_a_database_that_goes_away_is_blindness_and_the_incident_goes_on_afterwards(
+    database: Server, tmp_path: Path, mail_server: MailServer
+) -> None:
+    with _running(tmp_path, mail_server, database.new_store()) as (running, shop):
+        wait_for(lambda: len(mail_server.mails()) == 1, 30)
+        (opened,) = running.incidents()
+
+        database.stop()
+        blind = wait_for(lambda: mail_server.mails()[1:], 30)
+        assert "journal unavailable, may repeat" in blind[0].text
+        assert "home: " in blind[0].text  # what it sees failing, from memory
+        assert "Healthy\n" == running.asks("/-/healthy")
+        assert "" == running.asks("/-/ready")
+        assert "sentinel_failures_total" in running.asks("/metrics")
+
+        with socket.create_server(("127.0.0.1", shop)):
+            database.start()
+            wait_for(lambda: running.asks("/-/ready") == "Ready\n", 30)
+            wait_for(lambda: running.incidents()[0]["status"] == "resolved", 30)
+        assert [opened["incident"]] == [each["incident"] for each in running.incidents()]
+        proof = json.loads(running.asks(f"/api/v1/incidents/{opened['incident']}/verify"))
+        assert [] == proof["findings"]
+
+        database.stop()
+        assert 0 == running.end()
+        database.start()
