@@ -111,6 +111,10 @@ class Folds:
     def get(self, stream: str) -> tuple[int, Any] | None:
         return self._states.get(stream)
 
+    def forget(self, stream: str) -> None:
+        """Fold the stream from its first fact the next time."""
+        self._states.pop(stream, None)
+
     def over(self, view: View) -> Overlay:
         return Overlay(self, view)
 

@@ -163,14 +163,14 @@ def carry_out(course: Course, decision: Decision) -> None:
         _release(course, state)
 
 
-def step_key(course: Course, run_id: str, step: str, number: int) -> str:
+def step_key(incident: str, run_id: str, step: str, number: int) -> str:
     """The work row of one attempt."""
-    return f"step/{course.state.incident}/{run_id}/{step}/{number}"
+    return f"step/{incident}/{run_id}/{step}/{number}"
 
 
 def _want_step(course: Course, run_id: str, ready: attempt.Claimable) -> None:
     incident = course.state.incident
-    key = step_key(course, run_id, ready.step, ready.attempt)
+    key = step_key(incident, run_id, ready.step, ready.attempt)
     body = {"run": run_id, "step": ready.step, "attempt": ready.attempt}
     course.want(Wanted(key, "step", ready.due_at, (incident,), body))
 

@@ -54,7 +54,7 @@ def claim_step(
     if step.status is StepStatus.running and step.attempt == number and not step.ended:
         return _lost(course, state, name, epoch=epoch)
     if step.attempt + 1 != number or state.ended:
-        course.drop(step_key(course, state.id, name, number))
+        course.drop(step_key(course.state.incident, state.id, name, number))
         return None
     playbook = playbook_of(course, state)
     gate = Gate(
@@ -76,7 +76,7 @@ def claim_step(
 def _come_again(course: Course, body: Mapping[str, Any], refused: ClaimRefused) -> None:
     """A step that may not be claimed just now is looked at later; one that never may is dropped."""
     state = course.state.runs[body["run"]]
-    key = step_key(course, state.id, body["step"], body["attempt"])
+    key = step_key(course.state.incident, state.id, body["step"], body["attempt"])
     later = refused.again_at
     if refused.reason in ("automation_off", "maintenance"):
         later = course.now + LOOK_AT_PAUSE
@@ -122,7 +122,7 @@ def _lost(course: Course, state: RunState, name: str, *, epoch: int) -> StepClai
             deadline_at=course.now + timedelta(seconds=step.timeout_s),
             lost=True,
         )
-    course.drop(step_key(course, state.id, name, state.step(name).attempt))
+    course.drop(step_key(course.state.incident, state.id, name, state.step(name).attempt))
     carry_out(course, attempt.recover(state, playbook, name, context_of(course)))
     return None
 
