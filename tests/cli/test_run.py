@@ -1,0 +1,58 @@
+"""``sentinel run`` refuses to start half: with a bad workspace, store, port or switch."""
+
+import asyncio
+import contextlib
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from sentinel.store.sqlite import SqliteJournal
+from tests.cli.running import run_alone
+from tests.engine.test_process import WORKSPACE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sentinel.yaml").write_text(WORKSPACE.format(mail=1, shop=1))
+    return tmp_path
+
+
+def test_a_mistake_in_a_file_is_exit_3_and_nothing_is_started(folder: Path) -> None:
+    with (folder / "sentinel.yaml").open("a") as file:
+        file.write("probez: {}\n")
+    done = run_alone("run", str(folder), "--listen", "127.0.0.1:0")
+    assert 3 == done.returncode
+    assert "sentinel.yaml:13:1" in done.stderr
+    assert "did you mean `probes`?" in done.stderr
+    assert not (folder / ".sentinel" / "sentinel.db").exists()
+
+
+def test_a_store_of_a_newer_sentinel_is_refused(folder: Path) -> None:
+    data = folder / ".sentinel"
+    data.mkdir()
+    path = data / "sentinel.db"
+    asyncio.run(SqliteJournal.open(path).close())
+    with contextlib.closing(sqlite3.connect(path)) as later, later:
+        later.execute("INSERT INTO migrations (number, name, checksum) VALUES (999, 'later', 'x')")
+    done = run_alone("run", str(folder), "--listen", "127.0.0.1:0")
+    assert 1 == done.returncode
+    assert "the store has migration 999" in done.stderr
+
+
+def test_a_port_that_is_taken_is_said(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run_alone("run", str(folder), "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert 1 == done.returncode
+    assert "Address already in use" in done.stderr
+
+
+def test_a_database_that_does_not_answer_is_said_without_its_password(folder: Path) -> None:
+    url = "postgresql://sentinel:geheim-4711@127.0.0.1:1/none"
+    done = run_alone("run", str(folder), "--listen", "127.0.0.1:0", "--store", url)
+    assert 1 == done.returncode
+    assert "refused" in done.stderr
+    assert "geheim" not in done.stderr
