@@ -243,16 +243,14 @@ class Node:
                 await self._tell(person, f"{turn}: {each.rotation}. The rota was changed.")
 
     async def _tell(self, person: str, text: str) -> None:
-        """One message for information, by a person's first method; what fails is in the log."""
+        """One message for information, by a person's methods in turn until one takes it."""
         declared = self.present.policy.people.get(person)
-        method = next(iter(declared.methods), "") if declared is not None else ""
-        if declared is None or not method:
-            return
+        methods = list(declared.methods.values()) if declared is not None else []
         message = Message(text, text, text[:160], "rota", self.url, Urgency.low)
-        outcome = await self._notifier.send(
-            declared.methods[method], message, deadline_s=Seconds(10.0)
-        )
-        if not isinstance(outcome, Accepted):
+        for address in methods:
+            outcome = await self._notifier.send(address, message, deadline_s=Seconds(10.0))
+            if isinstance(outcome, Accepted):
+                return
             log.warning("could not tell", extra={"person": person, "reason": outcome.reason})
 
     async def append(self, stream: str, fact: Fact) -> None:

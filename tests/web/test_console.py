@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sentinel.kinds import Refused
 from tests.web.asgi import WORKSPACE, World, play
 
 
@@ -140,10 +141,14 @@ def test_no_get_acts(tmp_path: Path) -> None:
 def test_a_reload_that_changes_who_is_on_call_tells_both(tmp_path: Path) -> None:
     async def score(world: World) -> None:
         swapped = WORKSPACE.replace("people: [ana, bo]", "people: [bo, ana]")
+        swapped = swapped.replace(
+            'methods: {push: "env:BO"}', 'methods: {chat: "env:NO", push: "env:BO"}'
+        )
         (tmp_path / "sentinel.yaml").write_text(swapped)
+        world.notifier.answers["env:NO"] = Refused("rejected")
         assert (await world.ask("POST", "/-/reload")).status == 200
         told = {address: message.body for address, message in world.notifier.sent}
-        assert sorted(told) == ["env:ANA", "env:BO"]
+        assert sorted(told) == ["env:ANA", "env:BO", "env:NO"]
         assert {text.split(":")[0] for text in told.values()} == {
             "You are on call from now on",
             "You are no longer on call",
