@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sentinel.engine.acting import Acting
+from sentinel.engine.alarm import Alarm
 from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
@@ -72,14 +73,14 @@ class Performer:
         self.acting = acting
         self.paused = False
         self._kinds = tuple(kind for kind in KINDS if not is_off(STAGE_OF[kind]))
-        self._woken = asyncio.Event()
+        self._alarm = Alarm(decisions.clock)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._again_at: dict[str, datetime] = {}
         """Rows whose claim or outcome could not be committed: not before then."""
 
     def wake(self) -> None:
         """There may be something to do."""
-        self._woken.set()
+        self._alarm.ring()
 
     async def run(self) -> None:
         """Act until cancelled; then let what is under way end, and no more."""
@@ -146,7 +147,7 @@ class Performer:
 
     def _ended(self, key: str) -> None:
         self._under_way.pop(key, None)
-        self._woken.set()
+        self._alarm.ring()
 
     async def _reported(self, key: str, act: Coroutine[Any, Any, None]) -> None:
         """One row's work; a failure leaves its lease to run out and the row to be claimed again, in
@@ -178,20 +179,10 @@ class Performer:
         if due is not None and due <= now and (self._under_way or self._again_at):
             # it is under way, or waits for room: its end wakes us; or it was refused just now
             due = min(self._again_at.values(), default=None)
-        await self._pause_until_or_woken(min(due, longest) if due else longest)
+        await self._alarm.rest_until(min(due, longest) if due else longest)
 
     async def _pause(self, span: timedelta) -> None:
-        await self._pause_until_or_woken(self.decisions.clock.now() + span)
-
-    async def _pause_until_or_woken(self, at: Any) -> None:
-        sleep = asyncio.ensure_future(self.decisions.clock.sleep_until(at))
-        woken = asyncio.ensure_future(self._woken.wait())
-        try:
-            await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            woken.cancel()
-            self._woken.clear()
+        await self._alarm.rest_until(self.decisions.clock.now() + span)
 
     # ── deliveries ──
 

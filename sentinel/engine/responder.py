@@ -5,11 +5,11 @@ Everything else is rows: the inbox in order, then due wake-ups. The loop sleeps 
 next row is due or a commit wakes it, at most ten seconds.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from sentinel.engine.alarm import Alarm
 from sentinel.engine.audit import AUDIT, audit
 from sentinel.engine.correlator import Correlator
 from sentinel.engine.deciding import Deciding, Decisions
@@ -47,11 +47,11 @@ class Responder:
         self.correlator = Correlator(decisions, new_id)
         self._on_failure = on_failure
         self._on_success = on_success
-        self._woken = asyncio.Event()
+        self._alarm = Alarm(decisions.clock)
 
     def wake(self) -> None:
         """There may be something to decide."""
-        self._woken.set()
+        self._alarm.ring()
 
     async def run(self) -> None:
         """Decide until cancelled. A journal that refuses is reported and tried again."""
@@ -100,20 +100,10 @@ class Responder:
         kinds = (WorkKind.wake, WorkKind.agree, WorkKind.audit)
         due = await self.decisions.look(lambda overlay: overlay.view.next_due(kinds))
         longest = self.decisions.clock.now() + LONGEST_SLEEP
-        await self._pause_until(min(due, longest) if due else longest)
+        await self._alarm.rest_until(min(due, longest) if due else longest)
 
     async def _pause(self, span: timedelta) -> None:
-        await self._pause_until(self.decisions.clock.now() + span)
-
-    async def _pause_until(self, at: datetime) -> None:
-        sleep = asyncio.ensure_future(self.decisions.clock.sleep_until(at))
-        woken = asyncio.ensure_future(self._woken.wait())
-        try:
-            await asyncio.wait({sleep, woken}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleep.cancel()
-            woken.cancel()
-            self._woken.clear()
+        await self._alarm.rest_until(self.decisions.clock.now() + span)
 
     async def incident(self, incident: str) -> None:
         """Let one incident go as far as it can now."""
