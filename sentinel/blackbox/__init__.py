@@ -1,0 +1,1 @@
+"""blackbox_exporter's modules, probed as it probes them, with Sentinel's own sockets."""
