@@ -31,6 +31,7 @@ _VERSIONS = {
     "1.0": pycurl.CURL_HTTP_VERSION_1_0,
     "1.1": pycurl.CURL_HTTP_VERSION_1_1,
     "2": pycurl.CURL_HTTP_VERSION_2TLS,
+    "2-only": pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE,
     "3": pycurl.CURL_HTTP_VERSION_3ONLY,
 }
 
@@ -142,6 +143,13 @@ class Handle:
         starts = [index for index, line in enumerate(lines) if line[:5] == b"HTTP/"]
         last = lines[starts[-1] :] if starts else lines
         return b"".join(last[: last.index(b"\r\n") + 1] if b"\r\n" in last else last)
+
+    def trailers(self) -> bytes:
+        """What came after the last head and its body."""
+        lines = self.lines
+        starts = [index for index, line in enumerate(lines) if line[:5] == b"HTTP/"]
+        last = lines[starts[-1] :] if starts else []
+        return b"".join(last[last.index(b"\r\n") + 1 :]) if b"\r\n" in last else b""
 
     def body(self) -> bytes:
         """The decoded body, as far as it came and was not taken by a reader."""
