@@ -23,8 +23,10 @@ from sentinel.transport.answer import read
 from sentinel.transport.connection import Connection
 from sentinel.transport.flow import Flow
 from sentinel.transport.handle import Handle, Pool
+from sentinel.transport.lookup import Lookup
 from sentinel.transport.poller import Poller
 from sentinel.transport.reasons import Reason
+from sentinel.transport.sockets import Sockets
 from sentinel.transport.wire import PHASES, Exchange, Hop, IpVersion, Request
 
 Sink = Callable[[bytes], Awaitable[None]]
@@ -56,20 +58,28 @@ class Transport:
     """All sockets of a node. Start and close it on the loop that uses it."""
 
     def __init__(self) -> None:
+        self._sockets: Sockets | None = None
         self._poller: Poller | None = None
+        self._lookup: Lookup | None = None
         self._pool = Pool()
 
     def start(self) -> None:
         """Begin on the running loop. Raises RuntimeError outside one."""
-        if self._poller is None:
-            self._poller = Poller()
+        if self._sockets is None:
+            self._sockets = Sockets()
+            self._lookup = Lookup()
+            self._poller = Poller(self._sockets)
 
     async def close(self) -> None:
         """Give up what is under way (its callers see ``client_failed``) and free everything."""
         poller, self._poller = self._poller, None
-        if poller is None:
+        sockets, self._sockets = self._sockets, None
+        lookup, self._lookup = self._lookup, None
+        if poller is None or sockets is None or lookup is None:
             return
         poller.detach()
+        sockets.close()
+        lookup.close()
         self._pool.close()
         await asyncio.to_thread(poller.close)
 
@@ -89,6 +99,20 @@ class Transport:
     def under_way(self) -> int:
         """How many transfers and raw connections there are now."""
         return len(self._poller) if self._poller is not None else 0
+
+    @property
+    def sockets(self) -> Sockets:
+        """The set that every socket of the node is in. Raises RuntimeError when not started."""
+        if self._sockets is None:
+            raise RuntimeError("the transport is not started")
+        return self._sockets
+
+    @property
+    def lookup(self) -> Lookup:
+        """Who looks names up. Raises RuntimeError when not started."""
+        if self._lookup is None:
+            raise RuntimeError("the transport is not started")
+        return self._lookup
 
     @staticmethod
     def now() -> float:
