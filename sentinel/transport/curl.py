@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from sentinel.transport import redirects
 from sentinel.transport.answer import read
-from sentinel.transport.connection import Connection
+from sentinel.transport.connection import Connection, Peer, connected
 from sentinel.transport.flow import Flow
 from sentinel.transport.handle import Handle, Pool
 from sentinel.transport.lookup import Lookup
@@ -98,7 +98,8 @@ class Transport:
     @property
     def under_way(self) -> int:
         """How many transfers and raw connections there are now."""
-        return len(self._poller) if self._poller is not None else 0
+        transfers = len(self._poller) if self._poller is not None else 0
+        return transfers + (self._sockets.kept if self._sockets is not None else 0)
 
     @property
     def sockets(self) -> Sockets:
@@ -162,35 +163,38 @@ class Transport:
         tls: bool = False,
         verify: bool = True,
         ca_file: str = "",
+        cert_file: str = "",
+        key_file: str = "",
         server_name: str = "",
+        alpn: tuple[str, ...] = (),
+        minimum: str = "",
         ip: IpVersion = "any",
+        source_ip: str = "",
+        unix_path: str = "",
     ) -> Connection:
-        """Open a raw connection. Look at its `exchange.reason` before using it; close it always."""
-        name = server_name or host
-        authority = f"[{name}]" if ":" in name else name
-        request = Request(
-            f"{'https' if tls else 'http'}://{authority}:{port}/",
-            verify=verify,
-            ca_file=ca_file,
-            ip=ip,
-            connect_to=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        )
-        try:
-            handle = Handle(request, None)
-            handle.aim(request, timeout_s=deadline - self.now(), reader=None)
-            handle.curl.setopt(pycurl.CONNECT_ONLY, 1)
-            handle.curl.setopt(pycurl.FORBID_REUSE, 0)  # with it libcurl closes at once
-            handle.curl.setopt(pycurl.SSL_ENABLE_ALPN, 0)
-        except (pycurl.error, ValueError) as error:
-            return Connection(_invalid(request, error))
-        poller = self._running()
-        connection = Connection(Exchange(request.url), poller, handle)
-        try:
-            code, text = await _ended(poller, handle)
-        except BaseException:
-            connection.close()
-            raise
-        connection.exchange = read(handle, request, code, text)
+        """Open a raw connection, over TLS from the beginning with `tls` (else see
+        `Connection.start_tls`). Look at its `exchange.reason` before using it; close it always.
+
+        `host` is a name, or an address without brackets; with `unix_path` it only names the
+        certificate. `source_ip` is an address of our own to connect from.
+        """
+        peer = Peer(host, port, ip, source_ip, unix_path)
+        connection = await connected(self.sockets, self.lookup, peer, deadline)
+        if tls and connection.exchange.reason is None:
+            try:
+                await connection.start_tls(
+                    server_name=server_name or host,
+                    deadline=deadline,
+                    verify=verify,
+                    ca_file=ca_file,
+                    cert_file=cert_file,
+                    key_file=key_file,
+                    alpn=alpn,
+                    minimum=minimum,
+                )
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def _running(self) -> Poller:

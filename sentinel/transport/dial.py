@@ -34,10 +34,11 @@ class Undialled:
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """An open, non-blocking connection. Close it with `Sockets.drop`."""
+    """An open, non-blocking connection (a unix socket's has no address). Close it with
+    `Sockets.drop`."""
 
     socket: socket.socket
-    address: Address
+    address: Address | None
 
 
 def opened(

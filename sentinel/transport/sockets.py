@@ -46,6 +46,7 @@ class Sockets:
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._watched: dict[int, Ready] = {}
+        self._kept: set[socket.socket] = set()
         self._fresh: set[int] = set()
         """Watched since the present batch was polled: what the batch says of these numbers is
         about sockets that are closed by now."""
@@ -61,6 +62,11 @@ class Sockets:
     def __len__(self) -> int:
         """How many sockets are watched now."""
         return len(self._watched)
+
+    @property
+    def kept(self) -> int:
+        """How many open sockets were given to `keep`."""
+        return len(self._kept)
 
     # Readiness
 
@@ -79,10 +85,15 @@ class Sockets:
         if self._watched.pop(fd, None) is not None and not self.closed:
             self._epoll.unregister(fd)
 
+    def keep(self, own: socket.socket) -> None:
+        """Close it with the set, where nobody has before."""
+        self._kept.add(own)
+
     def drop(self, own: socket.socket) -> None:
         """Watch it no more and close it: the kernel takes a closed socket from the set by itself,
         which saves a call. Twice is once."""
         self._watched.pop(own.fileno(), None)
+        self._kept.discard(own)
         own.close()
 
     def afterwards(self, call: Callable[[], None]) -> None:
@@ -146,6 +157,9 @@ class Sockets:
             self._passed |= waiting
         while self._passed:
             self._passed.pop()()
+        for own in self._kept:
+            own.close()
+        self._kept.clear()
         self._loop.remove_reader(self._epoll.fileno())
         if self._timer is not None:
             self._timer.cancel()
