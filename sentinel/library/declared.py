@@ -7,12 +7,13 @@ all at once.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sentinel.library.places import Path
 from sentinel.library.reading import At
+from sentinel.library.shape import Misshape
 from sentinel.words import Place
 
 Body = Mapping[str, Any]
@@ -29,6 +30,18 @@ class Declared:
     sound: Body
     at: At
     place: Place
+
+
+def note(misshapes: Sequence[Misshape], at: At) -> None:
+    """Say every misshape of a document, at its place in it."""
+    for each in misshapes:
+        place = at
+        for key in each.path:
+            place = place / key
+        if each.expression:
+            place.unquoted(each.message)
+        else:
+            place.wrong(each.message, each.hint, at_key=each.at_key)
 
 
 def canonical(body: Any) -> bytes:

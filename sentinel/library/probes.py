@@ -10,8 +10,10 @@ from sentinel.library.declared import Declared, kept
 from sentinel.library.expectations import EXPECTATIONS, read_expectations
 from sentinel.library.fields import Building
 from sentinel.library.kinded import build, find_kind, kind_properties, only_kind
+from sentinel.library.matrices import MATRIX
 from sentinel.library.reading import OUTSIDE, At, Lookup, Reading, Scope
 from sentinel.library.shape import Schema
+from sentinel.library.widening import USE
 from sentinel.localtime import check_cron
 from sentinel.monitor.probe import Confirm, Deadline, Expectation, Probe, Retry
 from sentinel.words import Seconds, Severity
@@ -95,7 +97,11 @@ SHARED: Mapping[str, Schema] = {
         "from",
     ),
     "deadline": DEADLINE,
+    "use": USE,
+    "matrix": MATRIX,
 }
+OWN_KEYS = frozenset({"matrix"})
+"""Shared keys that each probe says for itself, and no ``defaults:`` for it."""
 
 
 def schema(lookup: Lookup, used: Collection[str] | None = None) -> Schema:

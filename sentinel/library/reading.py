@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from sentinel import kinds
@@ -25,13 +26,14 @@ from sentinel.words import Place
 
 T = TypeVar("T")
 
-REFERENCE = r"^(person|team|rotation|escalation|calendar)/[a-z0-9-]+(\+[0-9]{1,2})?$"
+REFERENCE = r"^(person|team|rotation|escalation|calendar|template)/[a-z0-9-]+(\+[0-9]{1,2})?$"
 _REFERENCE_KINDS = {
     "person": "people",
     "team": "teams",
     "rotation": "rotations",
     "escalation": "escalations",
     "calendar": "calendars",
+    "template": "templates",
 }
 OUTSIDE = frozenset({"body", "json", "html", "headers", "capture", "outputs"})
 """Roots that somebody else sent: what is missing below them is theirs, not ours."""
@@ -105,6 +107,9 @@ class Reading:
     file stands alone, or another file of the workspace could not be read."""
     addresses_known: bool = True
     """False when no site was read: any address may be declared there."""
+    open_ids: set[str] = field(default_factory=set)
+    """Probes whose declaration comes to others that are not known (yet): anything that begins with
+    one of these and a hyphen may exist."""
     _remarks: list[_Remark] = field(default_factory=list)
     _expressions: dict[tuple[str, Scope], Expression | ExpressionRefused] = field(
         default_factory=dict
@@ -175,24 +180,42 @@ class Reading:
         return Problem(place, remark.message, hint, remark.level)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value stands that a document has from elsewhere, and where those below it do."""
+
+    file: str
+    path: Path
+    below: "Mapping[str | int, Origin]" = field(default_factory=dict)
+
+
 class At:
     """A place in a file. ``at / "expect" / 0`` is the place below."""
 
-    __slots__ = ("file", "inherited", "path", "reading")
+    __slots__ = ("file", "origins", "path", "reading")
 
     def __init__(
-        self, reading: Reading, file: str, path: Path, inherited: frozenset[str] = frozenset()
+        self,
+        reading: Reading,
+        file: str,
+        path: Path,
+        origins: Mapping[str | int, Origin] = MappingProxyType({}),
     ) -> None:
         self.reading = reading
         self.file = file
         self.path = path
-        self.inherited = inherited
-        """Keys that this document has from its file's ``defaults:``, and stand there."""
+        self.origins = origins
+        """Keys that this document has from its file's ``defaults:`` or a template, and where."""
 
     def __truediv__(self, key: str | int) -> "At":
-        if key in self.inherited:
-            return At(self.reading, self.file, ("defaults", self.path[0], key))
+        origin = self.origins.get(key)
+        if origin is not None:
+            return At(self.reading, origin.file, origin.path, origin.below)
         return At(self.reading, self.file, (*self.path, key))
+
+    def origin(self) -> Origin:
+        """This place, for a document that has what stands here."""
+        return Origin(self.file, self.path, self.origins)
 
     def line(self) -> Place:
         """The file and line of the nearest document or step around this."""
@@ -260,6 +283,8 @@ class At:
         """Whether `name` is declared as one of `kind`; says so when it is not."""
         known = self.reading.declared.get(kind, {})
         if name in known or not self.reading.check_references:
+            return True
+        if kind == "probes" and any(name.startswith(f"{id}-") for id in self.reading.open_ids):
             return True
         hint = meant(name, list(known)) or f"declare it under `{kind}:`"
         self.wrong(f"`{name}` is not one of the {kind}", hint)
