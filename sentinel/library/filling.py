@@ -8,12 +8,13 @@ written by hand.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sentinel.errors import ExpressionFailed
 from sentinel.expression.tokens import Token, tokens_of
+from sentinel.library.places import Path
 from sentinel.library.quoting import EXPRESSION_KEYS
 from sentinel.library.reading import At, Scope
 
@@ -49,13 +50,16 @@ def filled(value: Any, at: At, filling: Filling, *, inside: str = "") -> Any:
     return _inlined(value, at, filling) if inside in EXPRESSION_KEYS else value
 
 
-def names_of(value: Any, root: str) -> bool:
-    """Whether anything in a document names `root`."""
+def places_of(value: Any, at: At, root: str) -> Iterator[tuple[str, Path]]:
+    """File and path of every text of a document that names `root`."""
     if isinstance(value, dict):
-        return any(names_of(each, root) for each in value.values())
-    if isinstance(value, list):
-        return any(names_of(each, root) for each in value)
-    return isinstance(value, str) and root in value and bool(_starts(list(tokens_of(value)), root))
+        for key, each in value.items():
+            yield from places_of(each, at / key, root)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from places_of(each, at / index, root)
+    elif isinstance(value, str) and root in value and _starts(list(tokens_of(value)), root):
+        yield at.file, at.path
 
 
 def _reference(text: str, at: At, filling: Filling) -> Any:

@@ -47,12 +47,11 @@ def laid_over(under: Layer, over: Layer) -> Layer:
 
 
 class Templates:
-    """The templates of a workspace, and which of them were used."""
+    """The templates of a workspace."""
 
     def __init__(self, declared: Sequence[Declared], reading: Reading) -> None:
         self._by_id = {each.id: each for each in declared}
         self._reading = reading
-        self.used: set[str] = set()
 
     def laid_under(self, declared: Declared) -> Layer | None:
         """A probe's body with the templates that it uses laid under it, ``use`` itself taken out;
@@ -93,7 +92,6 @@ class Templates:
         if len(way) >= MOST_DEEP:
             at.wrong(f"templates are used more than {MOST_DEEP} deep", "use fewer")
             return None
-        self.used.add(name)
         below = self._named(template.body.get("use"), template.at / "use", (*way, name))
         if below is None:
             return None

@@ -12,7 +12,7 @@ from typing import Any
 from sentinel.library.fields import WHOLE_REFERENCE
 from sentinel.library.shape import Schema
 
-_LITERAL = frozenset({"use", "matrix"})
+_LITERAL = frozenset({"use", "matrix", "discover"})
 """Keys that are read before anything is filled in."""
 
 

@@ -7,6 +7,7 @@ from sentinel.expression import Declaration
 from sentinel.library import pieces, spans
 from sentinel.library.captures import check_captures
 from sentinel.library.declared import Declared, kept
+from sentinel.library.discovery import DISCOVER
 from sentinel.library.expectations import EXPECTATIONS, read_expectations
 from sentinel.library.fields import Building
 from sentinel.library.kinded import build, find_kind, kind_properties, only_kind
@@ -99,8 +100,9 @@ SHARED: Mapping[str, Schema] = {
     "deadline": DEADLINE,
     "use": USE,
     "matrix": MATRIX,
+    "discover": DISCOVER,
 }
-OWN_KEYS = frozenset({"matrix"})
+OWN_KEYS = frozenset({"matrix", "discover"})
 """Shared keys that each probe says for itself, and no ``defaults:`` for it."""
 
 

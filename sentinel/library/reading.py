@@ -6,7 +6,7 @@ columns are worked out at the end, only for files that have problems.
 """
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
@@ -124,6 +124,33 @@ class Reading:
     def note(self, remark: _Remark) -> None:
         self._remarks.append(remark)
 
+    def mark(self) -> int:
+        """How much has been noted so far, for `errors_since` and `forget`."""
+        return len(self._remarks)
+
+    def errors_since(self, mark: int) -> list[str]:
+        """What was noted as wrong since then, without its place."""
+        new = self._remarks[mark:]
+        return [each.message for each in new if each.level is Level.error]
+
+    def forget(self, mark: int, places: Collection[tuple[str, Path]]) -> None:
+        """Take back what was noted since then at or below these places, file and path."""
+        kept = [each for each in self._remarks[mark:] if not _below(each, places)]
+        self._remarks[mark:] = kept
+
+    def again(self) -> "Reading":
+        """A further reading that knows what this one knows, with nothing noted and no text held."""
+        return Reading(
+            self.lookup,
+            self.addresses,
+            self.declared,
+            services=self.services,
+            statuspages=self.statuspages,
+            addresses_known=self.addresses_known,
+            check_references=self.check_references,
+            open_ids=self.open_ids,
+        )
+
     def compiled(self, source: str, scope: Scope) -> Expression | ExpressionRefused:
         """The expression, shared by all who write the same text in the same scope."""
         known = self._expressions.get((source, scope))
@@ -178,6 +205,11 @@ class Reading:
             hint = advice(source if source not in ("", "~", "null") else "status == 200")
         place = Place(remark.file, line + 1, column + 1)
         return Problem(place, remark.message, hint, remark.level)
+
+
+def _below(remark: _Remark, places: Collection[tuple[str, Path]]) -> bool:
+    path = remark.path
+    return any((remark.file, path[:length]) in places for length in range(len(path) + 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ Done before any shape is checked: what comes out is checked as if it had been wr
 and a problem of any of it is said once, at the line of the declaration or of the template.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from sentinel.library import pieces
 from sentinel.library.declared import Declared, note
+from sentinel.library.discovery import DISCOVER
 from sentinel.library.filling import Filling, Unfilled, filled
 from sentinel.library.layering import Templates
 from sentinel.library.matrices import MATRIX, combinations, id_of, id_part, types_of
@@ -24,58 +25,79 @@ USE: Schema = {
     "description": "Templates that are laid under this document, the last one on top",
     "examples": ["template/storefront", ["template/storefront", "template/slow"]],
 }
-WIDENED = ("use", "matrix")
-"""Keys that are gone when a probe is read."""
+DISCOVERIES = "discoveries"
+"""Where `widened` puts probes with ``discover:``, which come to others only while a node runs."""
 
-_SHAPES = {"use": Shape(USE), "matrix": Shape(MATRIX)}
+_SHAPES = {"use": Shape(USE), "matrix": Shape(MATRIX), "discover": Shape(DISCOVER)}
 _MATRIX = "matrix"
+_DISCOVER = "discover"
 
 
 def widened(documents: dict[str, list[Declared]], reading: Reading) -> dict[str, list[Declared]]:
     """The documents with every probe laid over its templates and multiplied by its matrix; the ids
     of what comes out are declared in the place of the declaration's."""
     templates = Templates(documents.get("templates", ()), reading)
-    probes = [
-        probe
+    found = [
+        each
         for declared in documents.get("probes", ())
-        for probe in _one(declared, templates, reading)
+        for each in _one(declared, templates, reading)
     ]
-    return {**documents, "probes": probes}
+    return {
+        **documents,
+        "probes": [each for each in found if _DISCOVER not in each.body],
+        DISCOVERIES: [each for each in found if _DISCOVER in each.body],
+    }
 
 
 def _one(declared: Declared, templates: Templates, reading: Reading) -> Iterator[Declared]:
-    if not declared.body.keys() & set(WIDENED):
+    if not declared.body.keys() & _SHAPES.keys():
         yield declared
         return
     laid = _laid(declared, templates)
     if laid is None:
         reading.open_ids.add(declared.id)
         return
-    if _MATRIX not in laid.body:
+    if _DISCOVER in laid.body:
+        yield from _opened(laid, reading)
+    elif _MATRIX in laid.body:
+        yield from _multiplied(laid, reading)
+    else:
         yield laid
+
+
+def _opened(declared: Declared, reading: Reading) -> Iterator[Declared]:
+    """A probe with ``discover:``: what it comes to is not known yet, only how ids begin."""
+    reading.declared["probes"].pop(declared.id, None)
+    reading.open_ids.add(declared.id)
+    if _MATRIX in declared.body:
+        (declared.at / _MATRIX).wrong(
+            "`matrix:` and `discover:` are both given", "keep one of them", at_key=True
+        )
         return
-    yield from _multiplied(laid, reading)
+    yield declared
 
 
 def _laid(declared: Declared, templates: Templates) -> Declared | None:
     """The probe over its templates; None, and said, when there is no telling what it would be."""
     if "use" not in declared.body:
-        return declared if _well_formed(declared, "matrix") else None
+        return declared if _well_formed(declared, _MATRIX, _DISCOVER) else None
     if not _well_formed(declared, "use"):
         return None
     layer = templates.laid_under(declared)
     if layer is None:
         return None
     laid = _with(declared, declared.id, layer.body, layer.at)
-    return laid if _well_formed(laid, "matrix") else None
+    return laid if _well_formed(laid, _MATRIX, _DISCOVER) else None
 
 
-def _well_formed(declared: Declared, key: str) -> bool:
-    if key not in declared.body:
-        return True
-    misshapes = _SHAPES[key].misshapes(declared.body[key])
-    note(misshapes, declared.at / key)
-    return not misshapes
+def _well_formed(declared: Declared, *keys: str) -> bool:
+    good = True
+    for key in keys:
+        if key in declared.body:
+            misshapes = _SHAPES[key].misshapes(declared.body[key])
+            note(misshapes, declared.at / key)
+            good = good and not misshapes
+    return good
 
 
 def _with(declared: Declared, id: str, body: Any, at: At) -> Declared:
@@ -133,18 +155,3 @@ def _new(name: str, declared: Declared, reading: Reading) -> bool:
         at_key=True,
     )
     return False
-
-
-def unused(documents: dict[str, list[Declared]]) -> Sequence[Declared]:
-    """Templates that nothing uses."""
-    names = {
-        text
-        for kind in ("probes", "templates")
-        for each in documents.get(kind, ())
-        for text in _listed(each.body.get("use"))
-    }
-    return [each for each in documents.get("templates", ()) if f"template/{each.id}" not in names]
-
-
-def _listed(use: Any) -> list[str]:
-    return [use] if isinstance(use, str) else list(use or ())

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path as Folder
 from typing import Any
 
-from sentinel.library.declared import Declared, note, without_items, without_keys
+from sentinel.library.declared import Declared, checked, note
 from sentinel.library.document import MAX_BYTES, Problem, read, too_large
 from sentinel.library.reading import At, Origin, Reading
 from sentinel.library.schema import DEFAULTED, KINDS, SINGLETONS, document_schema
 from sentinel.library.shape import Shape, meant, shown
-from sentinel.library.widening import widened
+from sentinel.library.widening import DISCOVERIES, widened
 from sentinel.words import ID, Place
 
 FOLDERS = ("probes", "playbooks", "rotations")
@@ -190,12 +190,14 @@ def _defaults(
 
 def _check(documents: dict[str, list[Declared]], reading: Reading) -> Documents:
     """The documents with their shapes checked, what is misshapen noted and taken out."""
-    checked: dict[str, list[Declared]] = {}
+    shaped: dict[str, list[Declared]] = {}
     for kind, declared in documents.items():
-        if declared:
+        if declared and kind != DISCOVERIES:  # those are held against it with values filled in
             shape = _shape(kind, reading, _used(kind, declared))
-            checked[kind] = [_checked(each, shape) for each in declared]
-    return checked
+            shaped[kind] = [checked(each, shape) for each in declared]
+        elif declared:
+            shaped[kind] = declared
+    return shaped
 
 
 def _shape(kind: str, reading: Reading, used: Sequence[str]) -> Shape:
@@ -220,15 +222,3 @@ def _step_keys(step: Any) -> Iterator[str]:
         yield from step
         rollback = step.get("rollback")
         yield from rollback if isinstance(rollback, dict) else ()
-
-
-def _checked(declared: Declared, shape: Shape) -> Declared:
-    misshapes = shape.misshapes(declared.body)
-    if not misshapes:
-        return declared
-    note(misshapes, declared.at)
-    paths = [each.path for each in misshapes]
-    smaller = without_keys(declared.body, paths)
-    left = [each.path for each in shape.misshapes(smaller)]
-    sound = without_items(smaller, left)
-    return Declared(declared.kind, declared.id, declared.body, sound, declared.at, declared.place)
