@@ -27,6 +27,7 @@ class Reason(StrEnum):
     certificate_name = "certificate_name"
     proxy_failed = "proxy_failed"
     proxy_refused = "proxy_refused"
+    oauth2_failed = "oauth2_failed"
     timeout = "timeout"
     reset = "reset"
     empty_reply = "empty_reply"
