@@ -10,7 +10,7 @@ in a text, a repr or a fact; what a server says of a refusal is.
 import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
@@ -23,6 +23,7 @@ from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import Exchange, Request, phrase
 
 FORM = "application/x-www-form-urlencoded"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 MOST_ANSWER = 64 * 1024
 MOST_SAID = 300
 """Characters of why there is no token."""
@@ -36,6 +37,9 @@ LONGEST_FOR = 30 * 86_400.0
 UNAUTHORIZED = 401
 _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")  # RFC 6749, appendix A.12, without spaces
 
+Claim = Callable[[], str]
+"""Makes the assertion of a JWT bearer grant (RFC 7523, 2.1); asked only when a token is fetched. It
+then stands in the form as ``assertion``, in the place of the client's id and secret."""
 Place = Literal["auto", "header", "body"]
 """Where the client's id and secret are sent: the basic scheme, the form, or the form after the
 server refused the basic scheme (RFC 6749, 2.3.1 asks servers for the first)."""
@@ -45,7 +49,7 @@ server refused the basic scheme (RFC 6749, 2.3.1 asks servers for the first)."""
 class Grant:
     """What is asked for a token, complete. `asking` is the request to the token endpoint without
     its method and body: URL, and how to get there. `params` are further form fields; they may
-    replace ``grant_type``."""
+    replace ``grant_type``. Equal grants share their token."""
 
     asking: Request
     client_id: str
@@ -71,20 +75,21 @@ async def fetch_signed(
     *,
     sink: Sink | None = None,
     jar: CookieJar | None = None,
+    claim: Claim | None = None,
 ) -> tuple[Exchange, str]:
     """`transport.fetch` with a bearer token, and the token, so that it can be kept out of what is
     shown (``""``: there was none). Without one nothing is asked and the reason is
     ``oauth2_failed``."""
     tokens = tokens_of(transport)
     before = tokens.kept(grant)
-    token = await tokens.token(transport, grant, deadline)
+    token = await tokens.token(transport, grant, deadline, claim=claim)
     if isinstance(token, NoToken):
         return _unsigned(request, token), ""
     exchange = await transport.fetch(_signed(request, token), deadline, sink=sink, jar=jar)
     if exchange.status != UNAUTHORIZED or token != before:
         return exchange, token
     tokens.forget(grant, token)
-    fresh = await tokens.token(transport, grant, deadline)
+    fresh = await tokens.token(transport, grant, deadline, claim=claim)
     if isinstance(fresh, NoToken):
         return _unsigned(request, fresh), token
     return await transport.fetch(_signed(request, fresh), deadline, sink=sink, jar=jar), fresh
@@ -141,7 +146,9 @@ class Tokens:
             kept.token = ""
             kept.until = 0.0
 
-    async def token(self, transport: Transport, grant: Grant, deadline: float) -> str | NoToken:
+    async def token(
+        self, transport: Transport, grant: Grant, deadline: float, *, claim: Claim | None = None
+    ) -> str | NoToken:
         """A good token, the kept one where there is one. Never later than `deadline`."""
         known = self.kept(grant)
         if known:
@@ -158,7 +165,7 @@ class Tokens:
                 return kept.token
             if kept.failed_at > begun:
                 return kept.refusal
-            return await self._fetched(transport, grant, kept, deadline)
+            return await self._fetched(transport, grant, kept, deadline, claim=claim)
         finally:
             kept.lock.release()
 
@@ -171,11 +178,18 @@ class Tokens:
         return kept
 
     async def _fetched(
-        self, transport: Transport, grant: Grant, kept: _Kept, deadline: float
+        self,
+        transport: Transport,
+        grant: Grant,
+        kept: _Kept,
+        deadline: float,
+        *,
+        claim: Claim | None,
     ) -> str | NoToken:
         places: tuple[Place, ...] = ("header", "body") if kept.place == "auto" else (kept.place,)
-        for place in places:
-            exchange = await transport.fetch(_asked(grant, place), deadline)
+        for place in places[:1] if claim else places:
+            asked = _asked(grant, place, assertion=claim() if claim else "")
+            exchange = await transport.fetch(asked, deadline)
             said = _read(exchange)
             if isinstance(said, _Said):
                 kept.place = place
@@ -196,14 +210,16 @@ class _Said:
     good_for: float
 
 
-def _asked(grant: Grant, place: str) -> Request:
+def _asked(grant: Grant, place: str, *, assertion: str) -> Request:
     """The request for a token (RFC 6749, 4.4.2). Redirects are not followed: it holds a secret."""
     fields = {"grant_type": "client_credentials"}
     if grant.scopes:
         fields["scope"] = " ".join(grant.scopes)
     fields.update(grant.params)
     headers = [("Content-Type", FORM), ("Accept", "application/json")]
-    if place == "header":
+    if assertion:
+        fields |= {"grant_type": JWT_BEARER, "assertion": assertion}
+    elif place == "header":
         pair = f"{quote_plus(grant.client_id)}:{quote_plus(grant.client_secret)}"
         headers.append(("Authorization", "Basic " + base64.b64encode(pair.encode()).decode()))
     else:

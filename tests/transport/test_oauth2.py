@@ -207,6 +207,33 @@ def test_who_waits_for_another_ones_token_waits_to_the_own_deadline():
     assert ("token-1", True) == (first, isinstance(second, NoToken))
 
 
+def test_an_assertion_stands_in_the_place_of_the_secret():
+    authority = Authority()
+    authority.takes = "body"
+    made = []
+
+    def claim():
+        made.append("claim")
+        return "a.b.c"
+
+    async def main():
+        async with around(authority) as (transport, base):
+            request, grant = Request(f"{base}/"), grant_of(base, params=(("scope", "x"),))
+            for _ in range(2):
+                await fetch_signed(transport, request, grant, transport.now() + 5, claim=claim)
+
+    asyncio.run(main())
+
+    headers, form = authority.asked[0]
+    assert (["claim"], 1) == (made, len(authority.asked))
+    assert "Authorization" not in headers
+    assert {
+        "grant_type": ["urn:ietf:params:oauth:grant-type:jwt-bearer"],
+        "assertion": ["a.b.c"],
+        "scope": ["x"],
+    } == form
+
+
 def test_a_form_answer_is_read_too():
     authority = Authority()
     authority.content_type = "application/x-www-form-urlencoded"
