@@ -33,6 +33,9 @@ from sentinel.transport.wire import Exchange, IpVersion
 
 Protocol = Literal["udp", "tcp", "tls"]
 PORTS: Mapping[Protocol, int] = {"udp": 53, "tcp": 53, "tls": 853}
+_SYSTEM = "/etc/resolv.conf"
+_MOST_CONFIGURED = 16 * 1024
+_NONE_CONFIGURED = "127.0.0.1"
 LARGEST = 65_535
 """Bytes of a message, over either."""
 MOST_STRAYS = 1000
@@ -89,6 +92,18 @@ class Said(msgspec.Struct, frozen=True):
     reason: Reason | None = None
     text: str = ""
     size: int = 0
+
+
+def system_server() -> str:
+    """The first name server of ``/etc/resolv.conf``; loopback when it names none (resolver(5))."""
+    try:
+        with open(_SYSTEM, encoding="utf-8", errors="replace") as configured:
+            lines = configured.read(_MOST_CONFIGURED).splitlines()
+    except OSError:
+        return _NONE_CONFIGURED
+    words = (line.split() for line in lines)
+    named = (each[1] for each in words if len(each) > 1 and each[0] == "nameserver")
+    return next(named, _NONE_CONFIGURED)
 
 
 async def ask(transport: Transport, question: Question, server: Server, deadline: float) -> Answer:
