@@ -9,8 +9,9 @@ outlives its deadline, and nothing is read beyond the limits that the request st
 """
 
 import asyncio
+import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -31,6 +32,8 @@ from sentinel.transport.wire import PHASES, Exchange, Hop, IpVersion, Request
 Sink = Callable[[bytes], Awaitable[None]]
 """Takes a good answer's body chunk by chunk (at most 16 KiB decoded at a time). While it works
 the server is made to wait; what it raises ends the transfer and is raised by `fetch`."""
+
+_OTHER: Mapping[IpVersion, IpVersion] = {"prefer_4": "6", "prefer_6": "4"}
 
 
 class CookieJar:
@@ -134,7 +137,7 @@ class Transport:
         hops: list[Hop] = []
         asked = request
         for _ in range(request.max_redirects + 1):
-            exchange = await self._once(asked, deadline, sink, cookies)
+            exchange = await self._preferring(asked, deadline, sink, cookies)
             if exchange.reason is not None or exchange.status not in redirects.FOLLOWED:
                 return _joined(exchange, hops)
             url = redirects.location_of(exchange)
@@ -199,6 +202,22 @@ class Transport:
             raise RuntimeError("the transport is not started")
         return self._poller
 
+    async def _preferring(
+        self, request: Request, deadline: float, sink: Sink | None, jar: CookieJar
+    ) -> Exchange:
+        """One hop, by the preferred kind of address, else by the other one when the name has none."""
+        exchange = await self._once(request, deadline, sink, jar)
+        other = _OTHER.get(request.ip)
+        if other is None or exchange.reason is not Reason.dns_failed:
+            return exchange
+        second = await self._once(dataclasses.replace(request, ip=other), deadline, sink, jar)
+        resolve = exchange.duration_s + second.phases.get("resolve", 0.0)
+        return replace(
+            second,
+            phases={**second.phases, "resolve": resolve},
+            duration_s=exchange.duration_s + second.duration_s,
+        )
+
     async def _once(
         self, request: Request, deadline: float, sink: Sink | None, jar: CookieJar
     ) -> Exchange:
@@ -211,8 +230,6 @@ class Transport:
         try:
             handle = self._pool.take(request)
             handle.aim(request, timeout_s=left, reader=flow.take if flow else None)
-            if request.connect_to:
-                _connect_to(handle, request)
             for line in jar.lines:
                 handle.curl.setopt(pycurl.COOKIELIST, line)
         except (pycurl.error, ValueError) as error:
@@ -230,10 +247,7 @@ class Transport:
                 handle.close()
         exchange = read(handle, request, code, text)
         jar.lines = handle.take_cookies()
-        if request.connect_to:
-            handle.close()
-        else:
-            self._pool.give(handle)
+        self._pool.give(handle)
         return exchange
 
 
@@ -267,11 +281,6 @@ def _settle(ended: "asyncio.Future[tuple[int, str]]") -> Callable[[int, str], No
             ended.set_result((code, text))
 
     return settle
-
-
-def _connect_to(handle: Handle, request: Request) -> None:
-    """Only the request's own origin is connected elsewhere: a redirect must not be."""
-    handle.curl.setopt(pycurl.CONNECT_TO, [f"::{request.connect_to}"])
 
 
 def _invalid(request: Request, error: Exception) -> Exchange:
