@@ -8,16 +8,20 @@ watcher (`given_up`): whatever the reason, the answer did not come within the de
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
+
+import msgspec
+from msgspec.structs import replace
 
 from sentinel.clock import Clock
 from sentinel.errors import Failure, FailureReason
 from sentinel.kinds import Pings, Prober, ProbeWorld, Secrets
 from sentinel.monitor.judge import judge
 from sentinel.monitor.probe import Attempt, CheckResult, Observation, Probe
+from sentinel.monitor.verdict import EPOCH
 from sentinel.words import Outcome
 
 log = logging.getLogger(__name__)
@@ -35,6 +39,17 @@ class Memory:
     pings: Sequence[Pings] = ()
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """A check that ended and is not judged yet. `earlier` are the attempts before the last one,
+    which began at `last_at`. (A Struct, since one is made for every check.)"""
+
+    observation: Observation
+    due_at: datetime
+    started_at: datetime
+    earlier: tuple[Attempt, ...] = ()
+    last_at: datetime = EPOCH
+
+
 class Checker:
     """Performs checks at one location. Holds no state between them."""
 
@@ -48,38 +63,58 @@ class Checker:
         self, probe: Probe, *, due_at: datetime, memory: Memory, needed: frozenset[str]
     ) -> tuple[Observation, CheckResult]:
         """Perform one check now. Never raises for what a target or a prober does."""
+        seen = await self.see(probe, due_at=due_at, memory=memory, needed=needed)
+        return seen.observation, self.judged(probe, seen)
+
+    async def see(
+        self, probe: Probe, *, due_at: datetime, memory: Memory, needed: frozenset[str]
+    ) -> Seen:
+        """Perform one check now and leave what it comes to for `judged`, unless the probe is to be
+        tried again, which depends on it. Never raises for what a target or a prober does."""
         clock = self._clock
-        started_at = clock.now()
+        started_at = now = clock.now()
         deadline = clock.monotonic() + probe.timeout_s
         attempts: list[Attempt] = []
         for left in range(probe.retry.times, -1, -1):
-            world = ProbeWorld(
-                now=clock.now(),
-                deadline=deadline,
-                transport=self._transport,
-                secrets=self._secrets,
-                kept=memory.kept,
-                kept_at=memory.kept_at,
-                pings=memory.pings,
-                needed=needed,
-            )
-            observation = await observe(probe, world)
-            result = judge(
-                probe,
-                observation,
-                location=self._location,
-                due_at=due_at,
-                started_at=started_at,
-            )
-            again_at = clock.monotonic() + probe.retry.after_s
-            if not (left and again_at < deadline and _worth_trying(probe, result)):
+            observation = await observe(probe, self._world(now, deadline, memory, needed))
+            if not left:
                 break
-            attempts.append(Attempt(world.now, observation.duration_s, result.reason))
+            result = self.judged(probe, Seen(observation, due_at, started_at))
+            again_at = clock.monotonic() + probe.retry.after_s
+            if again_at >= deadline or not _worth_trying(probe, result):
+                break
+            attempts.append(Attempt(now, observation.duration_s, result.reason))
             await clock.sleep_until(clock.now() + timedelta(seconds=probe.retry.after_s))
-        if not attempts:
-            return observation, result
-        attempts.append(Attempt(world.now, observation.duration_s, result.reason))
-        return observation, replace(result, attempts=tuple(attempts))
+            now = clock.now()
+        return Seen(observation, due_at, started_at, tuple(attempts), now)
+
+    def judged(self, probe: Probe, seen: Seen) -> CheckResult:
+        """What a check that ended comes to."""
+        result = judge(
+            probe,
+            seen.observation,
+            location=self._location,
+            due_at=seen.due_at,
+            started_at=seen.started_at,
+        )
+        if not seen.earlier:
+            return result
+        last = Attempt(seen.last_at, seen.observation.duration_s, result.reason)
+        return replace(result, attempts=(*seen.earlier, last))
+
+    def _world(
+        self, now: datetime, deadline: float, memory: Memory, needed: frozenset[str]
+    ) -> ProbeWorld:
+        return ProbeWorld(
+            now=now,
+            deadline=deadline,
+            transport=self._transport,
+            secrets=self._secrets,
+            kept=memory.kept,
+            kept_at=memory.kept_at,
+            pings=memory.pings,
+            needed=needed,
+        )
 
     async def in_time(
         self,
@@ -97,21 +132,18 @@ class Checker:
             sleeper.cancel()
         if check.done():
             return check.result()
-        return self.given_up(probe, due_at=due_at, started_at=due_at)
+        seen = self.given_up(probe, due_at=due_at, started_at=due_at)
+        return seen.observation, self.judged(probe, seen)
 
-    def given_up(
-        self, probe: Probe, *, due_at: datetime, started_at: datetime
-    ) -> tuple[Observation, CheckResult]:
-        """What a check comes to whose prober did not end in time."""
+    def given_up(self, probe: Probe, *, due_at: datetime, started_at: datetime) -> Seen:
+        """What was seen of a check whose prober did not end in time."""
         observation = Observation(
             values={},
             duration_s=(self._clock.now() - started_at).total_seconds(),
             reason="timeout",
             text=f"no answer within {probe.timeout_s:g} s, and the prober did not end by itself",
         )
-        return observation, judge(
-            probe, observation, location=self._location, due_at=due_at, started_at=started_at
-        )
+        return Seen(observation, due_at, started_at)
 
 
 async def observe(probe: Probe, world: ProbeWorld) -> Observation:

@@ -17,6 +17,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from msgspec.structs import replace
+
 from sentinel.errors import SecretMissing
 from sentinel.kinds import Secrets
 from sentinel.monitor.probe import CheckResult, Judged
@@ -102,7 +104,7 @@ class Redactor:
 def clean_result(result: CheckResult, redactor: Redactor) -> CheckResult:
     """The result without what may not be stored, in its text and in the values it keeps."""
     if result.outcome is not Outcome.ok:
-        result = dataclasses.replace(result, text=redactor.text(result.text))
+        result = replace(result, text=redactor.text(result.text))
     if all(
         type(value) is not str or redactor.short(value) == value
         for each in result.judged
@@ -113,7 +115,7 @@ def clean_result(result: CheckResult, redactor: Redactor) -> CheckResult:
         Judged(each.source, each.outcome, each.reason, _clean_values(each.actual, redactor))
         for each in result.judged
     )
-    return dataclasses.replace(result, judged=judged)
+    return replace(result, judged=judged)
 
 
 def _clean_values(actual: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:

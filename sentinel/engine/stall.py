@@ -9,8 +9,9 @@ neither confirms nor clears. A refused connection or a wrong status stays what i
 """
 
 import re
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from sentinel.monitor.probe import CheckResult
 from sentinel.words import Outcome

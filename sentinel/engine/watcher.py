@@ -13,25 +13,26 @@ memory (``engine.committer``) and `on_journal` says so after every try. Whether 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from sentinel.clock import Clock
-from sentinel.engine.batch import removed_row, verdict_row
+from sentinel.engine.batch import removed_row
 from sentinel.engine.blindness import Blindness
-from sentinel.engine.checking import GRACE_S, Checker
+from sentinel.engine.checking import GRACE_S, Checker, Seen
 from sentinel.engine.committer import Committer
-from sentinel.engine.evidence import EvidenceKeeper
 from sentinel.engine.pings import add_ping
-from sentinel.engine.redaction import Redactor, clean_result, secret_values
+from sentinel.engine.redaction import Redactor, secret_values
+from sentinel.engine.results import TOGETHER, Crowd, Results
 from sentinel.engine.runner import Runner, blank_row, is_blank
 from sentinel.engine.schedule import Schedule
-from sentinel.engine.stall import STALL, excused
+from sentinel.engine.stall import STALL
 from sentinel.kinds import Pings, Secrets
 from sentinel.metrics.registry import Metrics
 from sentinel.monitor.probe import CheckResult, Observation, Probe
-from sentinel.monitor.verdict import first_due_at, fold, next_due_at
+from sentinel.monitor.verdict import first_due_at, next_due_at
 from sentinel.store.journal import Journal, PresentAlert, ProbeState, View
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,6 @@ class Watcher:
         self._checker = Checker(
             location=location, clock=clock, transport=transport, secrets=secrets
         )
-        self._keeper = EvidenceKeeper(redactor, on_dropped=metrics.evidence_dropped.inc)
         self._committer = Committer(
             location=location,
             journal=journal,
@@ -85,9 +85,19 @@ class Watcher:
             on_fault=self._fail,
         )
         self._blindness = Blindness(location)
+        self._results = Results(
+            checker=self._checker,
+            metrics=metrics,
+            redactor=redactor,
+            committer=self._committer,
+            blindness=self._blindness,
+        )
         self._schedule = Schedule()
         self._runners: dict[str, Runner] = {}
         self._running: dict[Runner, None] = {}
+        self._unread: list[tuple[Runner, Seen, bool]] = []
+        self._read_at = _NOW
+        self._crowd = Crowd()
         self._abandoned: set[asyncio.Task[Any]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[None] | None = None
@@ -158,8 +168,10 @@ class Watcher:
                 break
             await asyncio.wait([runner.task])
         due_at = self._clock.now()
-        task = asyncio.create_task(self._observe(runner, due_at))
-        runner.task = task
+        checked = self._checker.check(
+            runner.probe, due_at=due_at, memory=runner.memory(), needed=runner.needed
+        )
+        runner.task = task = asyncio.create_task(checked)
         try:
             return await self._checker.in_time(runner.probe, task, due_at=due_at)
         finally:
@@ -222,6 +234,7 @@ class Watcher:
             if task is not None:
                 task.cancel()
         self._ticker = None
+        self._read(self._clock.now())
         await self._committer.close()
 
     def _fail(self, error: BaseException) -> None:
@@ -264,9 +277,13 @@ class Watcher:
         self._sleeps_until = _NOW
         self._wakes_at = _NEVER
         self._start_due(now)
+        if self._unread and now >= self._read_at:
+            self._read(now)
         if now >= self._sweep_at:
             self._sweep(now)
         wake_at = self._schedule.next_at() or _NEVER
+        if self._unread:
+            wake_at = min(wake_at, self._read_at)
         if self._running or self._blindness.worth_judging:
             wake_at = min(wake_at, self._sweep_at)
         crowded = len(self._running) >= MOST_AT_ONCE
@@ -317,16 +334,13 @@ class Watcher:
 
     # ------------------------------------------------------------------------------ one check
 
-    async def _observe(self, runner: Runner, due_at: datetime) -> tuple[Observation, CheckResult]:
-        return await self._checker.check(
-            runner.probe, due_at=due_at, memory=runner.memory(), needed=runner.needed
-        )
-
     async def _check(self, runner: Runner, due_at: datetime) -> None:
         try:
-            observation, result = await self._observe(runner, due_at)
+            seen = await self._checker.see(
+                runner.probe, due_at=due_at, memory=runner.memory(), needed=runner.needed
+            )
             if runner.task is asyncio.current_task():
-                self._finish(runner, observation, result)
+                self._finish(runner, seen)
         except Exception as error:
             self._fail(error)
 
@@ -339,41 +353,29 @@ class Watcher:
         due_at = runner.due_at or runner.started_at
         self._finish(
             runner,
-            *self._checker.given_up(runner.probe, due_at=due_at, started_at=runner.started_at),
+            self._checker.given_up(runner.probe, due_at=due_at, started_at=runner.started_at),
         )
 
-    def _finish(self, runner: Runner, observation: Observation, result: CheckResult) -> None:
+    def _finish(self, runner: Runner, seen: Seen) -> None:
+        """A check ended: it is read now, or in a crowd with others a hundredth of a second later."""
+        now = self._clock.now()
         runner.task = None
         self._running.pop(runner, None)
-        now = self._clock.now()
-        if runner.stalled or self._came_late(now):
-            result = excused(result)
-        result = clean_result(result, self._redactor)
-        before = runner.state
-        runner.state, turn = fold(before, result, runner.probe)
-        kept = self._keeper.take(observation, result, turned=turn is not None, now=now)
-        if kept is not None:
-            self._committer.keep(kept.digest, kept.content)
-            self._metrics.evidence_bytes.inc(len(kept.content))
-            result = replace(result, evidence=kept.digest)
-            runner.state = replace(runner.state, evidence=kept.digest)
-        learnt = runner.learn(observation, result)
-        steady = before.steady and runner.state.steady and not learnt
-        self._show(runner, observation, result)
-        self._blindness.saw(runner, result, now)
-        self._committer.add(runner, result, steady=steady)
-        if turn is not None:
-            calm = before.calm and runner.state.calm
-            self._committer.tell(runner.probe.id, verdict_row(result, now), urgent=not calm)
-        self._put(runner, now if runner.waiting else self._schedule.next_due(runner, now))
-        runner.waiting = False
+        self._unread.append((runner, seen, runner.stalled or self._came_late(now)))
+        if not self._crowd.count(now):
+            self._read(now)
+        elif len(self._unread) == 1:
+            self._read_at = now + TOGETHER
+            if self._read_at < self._sleeps_until:
+                self._wake()
 
-    def _show(self, runner: Runner, observation: Observation, result: CheckResult) -> None:
-        self._metrics.check_of[result.outcome].inc()
-        try:
-            self._metrics.families.show(observation, result, firing=runner.state.fires)
-        except (TypeError, ValueError):
-            log.exception("a prober's metrics cannot be shown", extra={"probe": runner.probe.id})
+    def _read(self, now: datetime) -> None:
+        unread, self._unread = self._unread, []
+        for runner, seen, late in unread:
+            if self._runners.get(runner.probe.id) is runner:  # else it was removed meanwhile
+                self._results.read(runner, seen, late=late, now=now)
+                self._put(runner, now if runner.waiting else self._schedule.next_due(runner, now))
+                runner.waiting = False
 
     # --------------------------------------------------------------------------- the documents
 
@@ -393,7 +395,6 @@ class Watcher:
             runner.task.cancel()
             runner.task = None
         self._metrics.families.remove(probe, self._location)
-        self._keeper.forget(probe)
-        self._blindness.forget(runner)
+        self._results.forget(runner)
         self._committer.drop(blank_row(probe, self._location, runner.row_at))
         self._committer.tell(probe, removed_row(probe, self._location, self._clock.now()))

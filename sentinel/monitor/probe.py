@@ -2,13 +2,16 @@
 
 A prober returns an `Observation` and never raises for a sick target. ``monitor.judge`` holds it
 against the probe's expectations and gives a `CheckResult`, which is all that the rest of
-Sentinel knows of a check.
+Sentinel knows of a check. What is made anew for every check is a msgspec Struct and not a
+dataclass: as frozen, and made in a fifth of the time.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
+
+import msgspec
 
 from sentinel.expression import Declaration, Expression
 from sentinel.words import Labels, Outcome, Place, Seconds, Severity
@@ -48,8 +51,7 @@ class ProberSpec(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """A measured value with its unit, kept in the store: ``("timing.total_s", 0.21, "s")``."""
 
     name: str
@@ -57,8 +59,7 @@ class Sample:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """What shows why: redacted by the watcher before it is stored, never by the prober.
 
     `request` and `response` are heads as text, `body` the first 16 KiB, `facts` everything
@@ -68,11 +69,10 @@ class Evidence:
     request: str = ""
     response: str = ""
     body: bytes = b""
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One try inside a check. Stored only where there was more than one, the last one included;
     the check's duration is the last one's alone."""
 
@@ -81,8 +81,7 @@ class Attempt:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True, gc=False):
     """What a prober saw.
 
     `values` are the roots its NAMES declare, looked up only where an expectation names
@@ -102,11 +101,11 @@ class Observation:
     text: str = ""
     network: bool = False
     outcome: Outcome | None = None
-    phases: Mapping[str, float] = field(default_factory=dict)
+    phases: Mapping[str, float] = msgspec.field(default_factory=dict)
     address: str = ""
     samples: Sequence[Sample] = ()
     evidence: Evidence = Evidence()
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = msgspec.field(default_factory=dict)
     keep: bytes | None = None
     changed_at: datetime | None = None
 
@@ -188,8 +187,7 @@ class Probe:
         return {name: value for name, value in {**self.labels, **where, **own}.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """One expectation with what it came to; `actual` holds every scalar that it named."""
 
     source: str
@@ -198,8 +196,7 @@ class Judged:
     actual: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(msgspec.Struct, frozen=True, gc=False):
     """Observation + probe + time. `(probe, location, due_at)` is its slot: two of one slot are one."""
 
     probe: str

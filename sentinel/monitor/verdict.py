@@ -25,10 +25,13 @@ row: it stays recovering, so the alert is one alert and pages once (rule 4).
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from sentinel.monitor.probe import CheckResult, Confirm, Probe
 from sentinel.words import Outcome
@@ -55,8 +58,7 @@ class Verdict(StrEnum):
     unknown = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictState:
+class VerdictState(msgspec.Struct, frozen=True, gc=False):
     """The fold's whole memory: it can be stored as JSON and folded on after a restart.
 
     `recent` are the last 20 outcomes, oldest first. `window` are those of the last n results

@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Any, ClassVar, Protocol, cast
 from urllib.parse import urljoin, urlsplit
 
+from msgspec import structs
+
 from sentinel.errors import ExpressionFailed
 from sentinel.expression import Declaration, Expression
 from sentinel.kinds import ProbeWorld, key
@@ -192,11 +194,11 @@ class _Walk:
         observation = await cast(_Visits, prober).visit(asked, self.visitor)
         if observation.reason == Reason.invalid_request and _references(step.http):
             # The document's part was checked when it was read: what the page gave is no URL.
-            observation = replace(observation, outcome=Outcome.failed)
+            observation = structs.replace(observation, outcome=Outcome.failed)
         values = ChainMap(
             {"capture": self.captured}, cast(MutableMapping[str, Any], observation.values)
         )
-        return self._judged(step, replace(observation, values=values))
+        return self._judged(step, structs.replace(observation, values=values))
 
     def _check_origin(self, url: str) -> None:
         """A captured URL leads only where the document does: its scheme and host are not a page's
@@ -215,7 +217,7 @@ class _Walk:
             try:
                 self.captured |= captures(step.capture, observation.values)
             except ExpressionFailed as failed:
-                observation = replace(
+                observation = structs.replace(
                     observation, reason=failed.reason, text=str(failed), outcome=Outcome.failed
                 )
                 result = self._judge(step, observation)
@@ -353,7 +355,7 @@ def _evidence(shown: _Trace, by_id: Mapping[str, Any], untidy: Sequence[_Trace])
     facts: dict[str, Any] = {**shown.observation.evidence.facts, "step": shown.step, "steps": by_id}
     if untidy:
         facts["cleanup"] = {each.step: each.shown() for each in untidy}
-    return replace(shown.observation.evidence, facts=facts)
+    return structs.replace(shown.observation.evidence, facts=facts)
 
 
 def _metrics(traces: Sequence[_Trace]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key

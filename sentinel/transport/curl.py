@@ -24,6 +24,7 @@ from sentinel.transport.connection import Connection, Peer, connected
 from sentinel.transport.flow import Flow
 from sentinel.transport.handle import Handle, Pool
 from sentinel.transport.lookup import Lookup
+from sentinel.transport.ping import Pinger
 from sentinel.transport.poller import Poller
 from sentinel.transport.reasons import Reason
 from sentinel.transport.sockets import Sockets
@@ -61,6 +62,7 @@ class Transport:
         self._sockets: Sockets | None = None
         self._poller: Poller | None = None
         self._lookup: Lookup | None = None
+        self._pinger: Pinger | None = None
         self._pool = Pool()
 
     def start(self) -> None:
@@ -68,6 +70,7 @@ class Transport:
         if self._sockets is None:
             self._sockets = Sockets()
             self._lookup = Lookup()
+            self._pinger = Pinger(self._sockets)
             self._poller = Poller(self._sockets)
 
     async def close(self) -> None:
@@ -75,9 +78,11 @@ class Transport:
         poller, self._poller = self._poller, None
         sockets, self._sockets = self._sockets, None
         lookup, self._lookup = self._lookup, None
-        if poller is None or sockets is None or lookup is None:
+        pinger, self._pinger = self._pinger, None
+        if poller is None or sockets is None or lookup is None or pinger is None:
             return
         poller.detach()
+        pinger.close()
         sockets.close()
         lookup.close()
         self._pool.close()
@@ -114,6 +119,13 @@ class Transport:
         if self._lookup is None:
             raise RuntimeError("the transport is not started")
         return self._lookup
+
+    @property
+    def pinger(self) -> Pinger:
+        """Who sends echo requests. Raises RuntimeError when not started."""
+        if self._pinger is None:
+            raise RuntimeError("the transport is not started")
+        return self._pinger
 
     @staticmethod
     def now() -> float:

@@ -174,17 +174,17 @@ class Exchange(msgspec.Struct, frozen=True, dict=True):
         found = _header_line(name).search(self.head)
         return found.group(1).decode("iso-8859-1").strip() if found else ""
 
-    def trailer(self, name: str) -> str:
-        """The first value of a line after the body; ``""`` when there is none."""
-        found = _header_line(name).search(b"\r\n" + self.trailers)
-        return found.group(1).decode("iso-8859-1").strip() if found else ""
-
     @property
     def content_length(self) -> int:
         """The body's length as the head told it; -1 when it told none, or more than one."""
         told = {value for name, value in self.headers if name == "content-length"}
         (one,) = told if len(told) == 1 else ("",)
         return int(one) if one.isascii() and one.isdigit() else -1
+
+    def trailer(self, name: str) -> str:
+        """The first value of a line after the body; ``""`` when there is none."""
+        found = _header_line(name).search(b"\r\n" + self.trailers)
+        return found.group(1).decode("iso-8859-1").strip() if found else ""
 
     @cached_property
     def certificates(self) -> tuple[Certificate, ...]:

@@ -13,6 +13,7 @@ from enum import Enum
 from functools import wraps
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -62,6 +63,8 @@ def _plain(value: Any) -> Any:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
     if hasattr(value, "__dataclass_fields__"):
         return asdict(value)
     if isinstance(value, frozenset | set | tuple):

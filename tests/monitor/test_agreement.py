@@ -1,11 +1,11 @@
 """Locations agree, and a location that sees nothing accuses nobody else."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sentinel.monitor.agreement import (
     Clear,

@@ -1,12 +1,12 @@
 """The verdict against the obvious loop, and the sentences that people rely on."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sentinel.monitor.probe import Attempt
 from sentinel.monitor.verdict import (

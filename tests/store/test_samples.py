@@ -1,12 +1,13 @@
 """Results and their rollups, on every journal."""
 
+import dataclasses
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 import pytest
+from msgspec.structs import replace
 
 from sentinel.store import retention, rollups
 from sentinel.store.journal import Change, Journal, Keep, View
@@ -189,7 +190,8 @@ def test_merging_summaries_is_summarizing_everything() -> None:
     parts = [rollups.summarize(results[start : start + 70]) for start in range(0, 300, 70)]
     whole, merged = rollups.summarize(results), rollups.merge(parts)
     assert merged.sum_s == pytest.approx(whole.sum_s)
-    assert replace(merged, sum_s=0, samples={}) == replace(whole, sum_s=0, samples={})
+    spared = {"sum_s": 0, "samples": {}}
+    assert dataclasses.replace(merged, **spared) == dataclasses.replace(whole, **spared)
     assert merged.samples["timing.total_s"].sum == pytest.approx(whole.sum_s)
 
 
