@@ -31,7 +31,9 @@ _URL = re.compile(
     r"(?::(?P<port>[1-9]\d{0,4}))?(?P<path>/[A-Za-z0-9!$&'()*+,;=:@/._~-]*)?"
     r"(?P<query>\?[A-Za-z0-9!$&'()*+,;=:@/?._~%-]*)?"
 )
-_PLACE = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[1-9]\d{0,4})")
+_PLACE = re.compile(
+    r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[1-9]\d{0,4})"
+)
 _DOTS = re.compile(r"/\.{1,2}(?:/|$)")
 _VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _UNUSUAL = frozenset(
@@ -79,15 +81,15 @@ def _plan(request: Request) -> Plan | None:
     if port > _MOST_PORT or _DOTS.search(path):
         return None
     place = _place(request, url["host"].strip("[]"), port)
-    content = _content(request, path + (url["query"] or ""), _authority(url["host"], port, usual_port))
+    content = _content(
+        request, path + (url["query"] or ""), _authority(url["host"], port, usual_port)
+    )
     if place is None or content is None:
         return None
     terms = None
     if scheme == "https":
         alpn = ("http/1.1",) if request.http_version == "1.1" else ("h2", "http/1.1")
-        terms = Terms(
-            request.verify, request.ca_file, request.cert_file, request.key_file, alpn
-        )
+        terms = Terms(request.verify, request.ca_file, request.cert_file, request.key_file, alpn)
     origin = (scheme, url["host"], port, *place, request.ip, terms)
     return Plan(scheme, url["host"].strip("[]"), *place, content, terms, origin)
 
