@@ -8,14 +8,13 @@ from typing import Any, ClassVar, Literal
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
 from sentinel.monitor.probe import Evidence, MetricFamily, Observation, Sample
-from sentinel.probers.sshclient import Contact, meet
+from sentinel.probers.sshclient import Contact, meet, refused_fingerprint
 from sentinel.transport.reasons import NETWORK, Reason
 from sentinel.transport.wire import IpVersion
 from sentinel.words import Outcome
 
 _FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
 _VERSION = re.compile(r"SSH-([^-\s]+)-(\S*)(?: (.*))?")
-FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,9 @@ class Ssh:
     ip: Literal["any", "ipv4", "ipv6"] = key("Which addresses to use.", default="any")
 
     def __post_init__(self) -> None:
-        for each in self.fingerprints:
-            if not FINGERPRINT.fullmatch(each):
-                raise ValueError(f"`{each}` is no fingerprint: SHA256: and 43 characters")
+        wrong = refused_fingerprint(self.fingerprints)
+        if wrong:
+            raise ValueError(wrong)
 
     def host(self) -> str:
         """The host that is connected to."""

@@ -7,7 +7,8 @@ OpenSSH's ``known_hosts``; certificates of hosts are not understood.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,9 +26,17 @@ _TYPES: Mapping[str, tuple[str, ...]] = {
 }
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {"any": sum(_TYPES.values(), ()), **_TYPES}
 """What a server is asked for by type of key; `any` in this order, as ssh itself prefers."""
+FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+"""As ``ssh-keygen -l`` prints one."""
 _GOODBYE_S = 0.2
 
 asyncssh.set_log_level(logging.WARNING)
+
+
+def refused_fingerprint(fingerprints: Sequence[str]) -> str:
+    """What is wrong with fingerprints as they are declared; ``""`` when nothing is."""
+    wrong = [each for each in fingerprints if not FINGERPRINT.fullmatch(each)]
+    return f"`{wrong[0]}` is no fingerprint: SHA256: and 43 characters" if wrong else ""
 
 
 @dataclass(frozen=True, slots=True)
