@@ -21,6 +21,7 @@ from sentinel.library.crosscheck import cross_check
 from sentinel.library.declared import Declared, canonical
 from sentinel.library.directory import Client, Location, Team, User, Vendor
 from sentinel.library.document import Level, Problem
+from sentinel.library.expanding import Discovery, read_discovery
 from sentinel.library.people import read_person
 from sentinel.library.playbooks import read_playbook
 from sentinel.library.probes import read_probe
@@ -28,6 +29,7 @@ from sentinel.library.reading import At, InstalledKinds, Lookup, Reading
 from sentinel.library.rotations import read_escalation, read_rotation
 from sentinel.library.shape import meant
 from sentinel.library.site import Site, read_maintenance, read_site
+from sentinel.library.widening import DISCOVERIES
 from sentinel.library.workspace import ROOT_FILE, Documents, gather, gather_one
 from sentinel.oncall.escalation import Escalation
 from sentinel.oncall.rotation import Rotation
@@ -80,6 +82,8 @@ class Catalog:
     documents: Bodies
     digest: str
     root: Folder
+    discoveries: Mapping[str, Discovery] = field(default_factory=dict)
+    """Declarations that come to probes while a node runs (``engine.discovery``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +209,9 @@ class _Values:
         self.probes = _present(
             read_probe(each, self.calendars, self._digest(each)) for each in self._of("probes")
         )
+        self.discoveries = _present(
+            read_discovery(each, self.calendars) for each in self._of(DISCOVERIES)
+        )
         self.rotations = {
             each.id: read_rotation(each, self._digest(each)) for each in self._of("rotations")
         }
@@ -264,6 +271,7 @@ class _Values:
             documents=Bodies(self._digests),
             digest=hashlib.sha256(canonical(listing)).hexdigest(),
             root=root,
+            discoveries=self.discoveries,
         )
 
 

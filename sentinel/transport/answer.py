@@ -5,21 +5,24 @@ from typing import Any
 import pycurl
 
 from sentinel.transport.handle import Handle
-from sentinel.transport.reasons import Reason, of_curl, of_verification
+from sentinel.transport.preset import secure
+from sentinel.transport.reasons import Reason, of_curl, of_proxy, of_verification
 from sentinel.transport.wire import Exchange, Request
 
 _VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}
 _NEGOTIATED_PARTS = 2
+_BETWEEN = frozenset({Reason.proxy_failed, Reason.proxy_refused})
 
 
 def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
     """The exchange of one hop; `code` and `text` are libcurl's for how it ended (0: well)."""
     curl = handle.curl
     info = curl.getinfo
-    secure = handle.negotiated != "" or request.url[:6].lower() == "https:"
-    phases, duration = _phases(curl, secure=secure)
+    encrypted = handle.negotiated != "" or secure(request)
+    phases, duration = _phases(curl, secure=encrypted)
     version, cipher = _negotiated(handle.negotiated)
-    reason = _reason(handle, code, text, phases=phases) if code else None
+    reason = _reason(handle, request, code, text, phases=phases) if code else None
+    between = reason in _BETWEEN
     return Exchange(
         url=request.url,
         reason=reason,
@@ -30,13 +33,14 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
         body=handle.body(),
         phases=phases,
         duration_s=duration,
-        address=info(pycurl.PRIMARY_IP) or "",
+        address=request.unix_socket or info(pycurl.PRIMARY_IP) or "",
         port=info(pycurl.PRIMARY_PORT),
-        verified=_verified(code, request, phases) if secure else None,
+        verified=_verified(code, request, phases) if encrypted and not between else None,
         tls_version=version,
         tls_cipher=cipher,
         size_bytes=info(pycurl.SIZE_DOWNLOAD_T),
-        pems=handle.pems() if secure else (),
+        pems=handle.pems() if encrypted else (),
+        trailers=handle.trailers() if request.http_version == "2-only" else b"",
     )
 
 
@@ -74,10 +78,23 @@ def _phases(curl: Any, *, secure: bool) -> tuple[dict[str, float], float]:
     }, total
 
 
-def _reason(handle: Handle, code: int, text: str, *, phases: dict[str, float]) -> Reason:
+def _reason(
+    handle: Handle, request: Request, code: int, text: str, *, phases: dict[str, float]
+) -> Reason:
     if handle.overflow is not None:
         return handle.overflow
     info = handle.curl.getinfo
+    if request.proxy and info(pycurl.USED_PROXY):
+        between = of_proxy(
+            code,
+            scheme=request.proxy.partition(":")[0].lower(),
+            tunnelled=secure(request) and request.proxy[:4].lower() == "http",
+            answered=info(pycurl.HTTP_CONNECTCODE),
+            said=info(pycurl.PROXY_ERROR),
+            connected=info(pycurl.CONNECT_TIME) > 0,
+        )
+        if between is not None:
+            return between
     if code == pycurl.E_PEER_FAILED_VERIFICATION:
         return of_verification(info(pycurl.SSL_VERIFYRESULT), text)
     return of_curl(

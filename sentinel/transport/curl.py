@@ -9,8 +9,9 @@ outlives its deadline, and nothing is read beyond the limits that the request st
 """
 
 import asyncio
+import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -19,16 +20,21 @@ from msgspec.structs import replace
 
 from sentinel.transport import redirects
 from sentinel.transport.answer import read
-from sentinel.transport.connection import Connection
+from sentinel.transport.connection import Connection, Peer, connected
 from sentinel.transport.flow import Flow
 from sentinel.transport.handle import Handle, Pool
+from sentinel.transport.lookup import Lookup
+from sentinel.transport.ping import Pinger
 from sentinel.transport.poller import Poller
 from sentinel.transport.reasons import Reason
+from sentinel.transport.sockets import Sockets
 from sentinel.transport.wire import PHASES, Exchange, Hop, IpVersion, Request
 
 Sink = Callable[[bytes], Awaitable[None]]
 """Takes a good answer's body chunk by chunk (at most 16 KiB decoded at a time). While it works
 the server is made to wait; what it raises ends the transfer and is raised by `fetch`."""
+
+_OTHER: Mapping[IpVersion, IpVersion] = {"prefer_4": "6", "prefer_6": "4"}
 
 
 class CookieJar:
@@ -53,20 +59,32 @@ class Transport:
     """All sockets of a node. Start and close it on the loop that uses it."""
 
     def __init__(self) -> None:
+        self._sockets: Sockets | None = None
         self._poller: Poller | None = None
+        self._lookup: Lookup | None = None
+        self._pinger: Pinger | None = None
         self._pool = Pool()
 
     def start(self) -> None:
         """Begin on the running loop. Raises RuntimeError outside one."""
-        if self._poller is None:
-            self._poller = Poller()
+        if self._sockets is None:
+            self._sockets = Sockets()
+            self._lookup = Lookup()
+            self._pinger = Pinger(self._sockets)
+            self._poller = Poller(self._sockets)
 
     async def close(self) -> None:
         """Give up what is under way (its callers see ``client_failed``) and free everything."""
         poller, self._poller = self._poller, None
-        if poller is None:
+        sockets, self._sockets = self._sockets, None
+        lookup, self._lookup = self._lookup, None
+        pinger, self._pinger = self._pinger, None
+        if poller is None or sockets is None or lookup is None or pinger is None:
             return
         poller.detach()
+        pinger.close()
+        sockets.close()
+        lookup.close()
         self._pool.close()
         await asyncio.to_thread(poller.close)
 
@@ -85,7 +103,29 @@ class Transport:
     @property
     def under_way(self) -> int:
         """How many transfers and raw connections there are now."""
-        return len(self._poller) if self._poller is not None else 0
+        transfers = len(self._poller) if self._poller is not None else 0
+        return transfers + (self._sockets.kept if self._sockets is not None else 0)
+
+    @property
+    def sockets(self) -> Sockets:
+        """The set that every socket of the node is in. Raises RuntimeError when not started."""
+        if self._sockets is None:
+            raise RuntimeError("the transport is not started")
+        return self._sockets
+
+    @property
+    def lookup(self) -> Lookup:
+        """Who looks names up. Raises RuntimeError when not started."""
+        if self._lookup is None:
+            raise RuntimeError("the transport is not started")
+        return self._lookup
+
+    @property
+    def pinger(self) -> Pinger:
+        """Who sends echo requests. Raises RuntimeError when not started."""
+        if self._pinger is None:
+            raise RuntimeError("the transport is not started")
+        return self._pinger
 
     @staticmethod
     def now() -> float:
@@ -109,7 +149,7 @@ class Transport:
         hops: list[Hop] = []
         asked = request
         for _ in range(request.max_redirects + 1):
-            exchange = await self._once(asked, deadline, sink, cookies)
+            exchange = await self._preferring(asked, deadline, sink, cookies)
             if exchange.reason is not None or exchange.status not in redirects.FOLLOWED:
                 return _joined(exchange, hops)
             url = redirects.location_of(exchange)
@@ -135,42 +175,60 @@ class Transport:
         tls: bool = False,
         verify: bool = True,
         ca_file: str = "",
+        cert_file: str = "",
+        key_file: str = "",
         server_name: str = "",
+        alpn: tuple[str, ...] = (),
+        minimum: str = "",
         ip: IpVersion = "any",
+        source_ip: str = "",
+        unix_path: str = "",
     ) -> Connection:
-        """Open a raw connection. Look at its `exchange.reason` before using it; close it always."""
-        name = server_name or host
-        authority = f"[{name}]" if ":" in name else name
-        request = Request(
-            f"{'https' if tls else 'http'}://{authority}:{port}/",
-            verify=verify,
-            ca_file=ca_file,
-            ip=ip,
-            connect_to=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        )
-        try:
-            handle = Handle(request, None)
-            handle.aim(request, timeout_s=deadline - self.now(), reader=None)
-            _connect_to(handle, request)
-            handle.curl.setopt(pycurl.CONNECT_ONLY, 1)
-            handle.curl.setopt(pycurl.FORBID_REUSE, 0)  # with it libcurl closes at once
-            handle.curl.setopt(pycurl.SSL_ENABLE_ALPN, 0)
-        except (pycurl.error, ValueError) as error:
-            return Connection(_invalid(request, error))
-        poller = self._running()
-        connection = Connection(Exchange(request.url), poller, handle)
-        try:
-            code, text = await _ended(poller, handle)
-        except BaseException:
-            connection.close()
-            raise
-        connection.exchange = read(handle, request, code, text)
+        """Open a raw connection, over TLS from the beginning with `tls` (else see
+        `Connection.start_tls`). Look at its `exchange.reason` before using it; close it always.
+
+        `host` is a name, or an address without brackets; with `unix_path` it only names the
+        certificate. `source_ip` is an address of our own to connect from.
+        """
+        peer = Peer(host, port, ip, source_ip, unix_path)
+        connection = await connected(self.sockets, self.lookup, peer, deadline)
+        if tls and connection.exchange.reason is None:
+            try:
+                await connection.start_tls(
+                    server_name=server_name or host,
+                    deadline=deadline,
+                    verify=verify,
+                    ca_file=ca_file,
+                    cert_file=cert_file,
+                    key_file=key_file,
+                    alpn=alpn,
+                    minimum=minimum,
+                )
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def _running(self) -> Poller:
         if self._poller is None:
             raise RuntimeError("the transport is not started")
         return self._poller
+
+    async def _preferring(
+        self, request: Request, deadline: float, sink: Sink | None, jar: CookieJar
+    ) -> Exchange:
+        """One hop, by the preferred kind of address, else by the other one when the name has none."""
+        exchange = await self._once(request, deadline, sink, jar)
+        other = _OTHER.get(request.ip)
+        if other is None or exchange.reason is not Reason.dns_failed:
+            return exchange
+        second = await self._once(dataclasses.replace(request, ip=other), deadline, sink, jar)
+        resolve = exchange.duration_s + second.phases.get("resolve", 0.0)
+        return replace(
+            second,
+            phases={**second.phases, "resolve": resolve},
+            duration_s=exchange.duration_s + second.duration_s,
+        )
 
     async def _once(
         self, request: Request, deadline: float, sink: Sink | None, jar: CookieJar
@@ -184,8 +242,6 @@ class Transport:
         try:
             handle = self._pool.take(request)
             handle.aim(request, timeout_s=left, reader=flow.take if flow else None)
-            if request.connect_to:
-                _connect_to(handle, request)
             for line in jar.lines:
                 handle.curl.setopt(pycurl.COOKIELIST, line)
         except (pycurl.error, ValueError) as error:
@@ -203,10 +259,7 @@ class Transport:
                 handle.close()
         exchange = read(handle, request, code, text)
         jar.lines = handle.take_cookies()
-        if request.connect_to:
-            handle.close()
-        else:
-            self._pool.give(handle)
+        self._pool.give(handle)
         return exchange
 
 
@@ -240,11 +293,6 @@ def _settle(ended: "asyncio.Future[tuple[int, str]]") -> Callable[[int, str], No
             ended.set_result((code, text))
 
     return settle
-
-
-def _connect_to(handle: Handle, request: Request) -> None:
-    """Only the request's own origin is connected elsewhere: a redirect must not be."""
-    handle.curl.setopt(pycurl.CONNECT_TO, [f"::{request.connect_to}"])
 
 
 def _invalid(request: Request, error: Exception) -> Exchange:

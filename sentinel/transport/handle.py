@@ -1,44 +1,32 @@
 """One libcurl handle, preset for one shape of request, and what it reads into.
 
 Setting some thirty options costs more than a plain transfer's own Python, so handles are
-kept by shape: everything of a request but its URL, body and limits. A handle never outlives
-its shape's options, speaks http and https only, opens a new connection each time, keeps no
-TLS session, reads no proxy, cookie or credential from the machine, and follows no redirect
-by itself (``transport.redirects`` does, hop by hop, so that each has its own phases,
-certificate and rules).
+kept by shape: everything of a request but its URL, body, limits and where its origin is
+found. A handle never outlives its shape's options, speaks http and https only, opens a new
+connection each time, keeps no TLS session, reads no proxy, cookie or credential from the
+machine, and follows no redirect by itself (``transport.redirects`` does, hop by hop, so that
+each has its own phases, certificate and rules).
 """
 
-import re
-import ssl
 from collections.abc import Callable, Hashable, Sequence
-from functools import cache
 from typing import Any
 
 import pycurl
 
+from sentinel.transport.preset import check, elsewhere, named_otherwise, preset, secure, spoken
 from sentinel.transport.reasons import Reason
-from sentinel.transport.wire import Request, encoded
+from sentinel.transport.wire import Request
 
 Reader = Callable[[bytes], int | None]
 """Takes a chunk of a good answer's body; may answer with WRITEFUNC_PAUSE."""
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
-_LINE_END = re.compile(r"[\r\n\x00]")
 _NEGOTIATED = b"SSL connection using "
-_IP = {"any": pycurl.IPRESOLVE_WHATEVER, "4": pycurl.IPRESOLVE_V4, "6": pycurl.IPRESOLVE_V6}
-_VERSIONS = {
-    "auto": pycurl.CURL_HTTP_VERSION_2TLS,
-    "1.0": pycurl.CURL_HTTP_VERSION_1_0,
-    "1.1": pycurl.CURL_HTTP_VERSION_1_1,
-    "2": pycurl.CURL_HTTP_VERSION_2TLS,
-    "3": pycurl.CURL_HTTP_VERSION_3ONLY,
-}
 
 
 def shape(request: Request) -> Hashable:
     """What two requests must have in common to use the same handle."""
     return (
-        request.url[:6].lower() == "https:",
+        secure(request),
         request.method,
         request.headers,
         request.body is not None,
@@ -50,6 +38,19 @@ def shape(request: Request) -> Hashable:
         request.http_version,
         request.compression,
         request.user_agent,
+        named_otherwise(request),
+        request.unix_socket,
+        request.source_ip,
+        request.connect_to != "",
+        request.resolve_to != "",
+        request.proxy,
+        request.proxy_headers,
+        request.no_proxy,
+        request.tls_min_version,
+        request.tls_max_version,
+        request.ca_pem,
+        request.cert_pem,
+        request.key_pem,
     )
 
 
@@ -74,12 +75,11 @@ class Handle:
         self.curl: Any = pycurl.Curl()
         self.lines: list[bytes] = []
         self.clear()
-        _preset(self.curl, request)
+        preset(self.curl, request)
         # A list's own append: libcurl bounds lines, their length and their sum by itself.
         self.curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self.on_body)
-        if request.url[:6].lower() == "https:":
-            _preset_tls(self.curl, request)
+        if secure(request):
             self.curl.setopt(pycurl.DEBUGFUNCTION, self.on_debug)
             self.curl.setopt(pycurl.VERBOSE, 1)
 
@@ -101,10 +101,12 @@ class Handle:
         self.limit = request.body_limit
         self.reader = reader
         curl = self.curl
-        curl.setopt(pycurl.URL, encoded(request.url).encode())
+        curl.setopt(pycurl.URL, spoken(request).encode())
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout_s * 1000)))
         if request.body is not None:
             curl.setopt(pycurl.POSTFIELDS, request.body)
+        if there := elsewhere(request):
+            curl.setopt(pycurl.CONNECT_TO, there)
 
     def on_body(self, chunk: bytes) -> int | None:
         size = self.size + len(chunk)
@@ -143,6 +145,13 @@ class Handle:
         last = lines[starts[-1] :] if starts else lines
         return b"".join(last[: last.index(b"\r\n") + 1] if b"\r\n" in last else last)
 
+    def trailers(self) -> bytes:
+        """What came after the last head and its body."""
+        lines = self.lines
+        starts = [index for index, line in enumerate(lines) if line[:5] == b"HTTP/"]
+        last = lines[starts[-1] :] if starts else []
+        return b"".join(last[last.index(b"\r\n") + 1 :]) if b"\r\n" in last else b""
+
     def body(self) -> bytes:
         """The decoded body, as far as it came and was not taken by a reader."""
         return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
@@ -167,67 +176,6 @@ class Handle:
 
     def close(self) -> None:
         self.curl.close()
-
-
-def _preset(curl: Any, request: Request) -> None:
-    curl.setopt(pycurl.NOSIGNAL, 1)
-    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    curl.setopt(pycurl.FOLLOWLOCATION, 0)
-    curl.setopt(pycurl.PROXY, "")
-    curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
-    curl.setopt(pycurl.FRESH_CONNECT, 1)
-    curl.setopt(pycurl.FORBID_REUSE, 1)
-    curl.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
-    curl.setopt(pycurl.COOKIEFILE, "")
-    curl.setopt(pycurl.IPRESOLVE, _IP[request.ip])
-    curl.setopt(pycurl.HTTP_VERSION, _VERSIONS[request.http_version])
-    curl.setopt(pycurl.USERAGENT, request.user_agent)
-    if request.compression:
-        curl.setopt(pycurl.ENCODING, request.compression)
-    if request.method == "HEAD":
-        curl.setopt(pycurl.NOBODY, 1)
-    elif request.body is not None:
-        curl.setopt(pycurl.POST, 1)
-        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-    elif request.method != "GET":
-        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
-    lines = _header_list(request)
-    if lines:
-        curl.setopt(pycurl.HTTPHEADER, lines)
-
-
-def _header_list(request: Request) -> list[str]:
-    """Header lines as libcurl takes them: ``Name;`` is an empty value, ``Name:`` none at all."""
-    lines = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
-    if request.body is not None:
-        named = {name.lower() for name, _ in request.headers}
-        lines += [f"{n}:" for n in ("Expect", "Content-Type") if n.lower() not in named]
-    return lines
-
-
-def _preset_tls(curl: Any, request: Request) -> None:
-    curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
-    curl.setopt(pycurl.OPT_CERTINFO, 1)
-    curl.setopt(pycurl.SSL_VERIFYPEER, 1 if request.verify else 0)
-    curl.setopt(pycurl.SSL_VERIFYHOST, 2 if request.verify else 0)
-    if request.ca_file:
-        curl.setopt(pycurl.CAINFO, request.ca_file)
-    else:
-        for option, path in trusted():
-            curl.setopt(option, path)
-    if request.cert_file:
-        curl.setopt(pycurl.SSLCERT, request.cert_file)
-        curl.setopt(pycurl.SSLKEY, request.key_file or request.cert_file)
-
-
-@cache
-def trusted() -> tuple[tuple[int, str], ...]:
-    """Where this machine keeps the authorities it trusts (``SSL_CERT_FILE`` and ``SSL_CERT_DIR``
-    win): the library brings none of its own."""
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile:
-        return ((pycurl.CAINFO, paths.cafile),)
-    return ((pycurl.CAPATH, paths.capath),) if paths.capath else ()
 
 
 class Pool:
@@ -266,14 +214,3 @@ class Pool:
                 handle.close()
         self._idle.clear()
         self._count = 0
-
-
-def check(request: Request) -> None:
-    """Refuse what could become another header or another request on the wire. Raises ValueError."""
-    if not _TOKEN.fullmatch(request.method):
-        raise ValueError(f"`{request.method[:40]}` is not a method")
-    for name, value in (*request.headers, ("User-Agent", request.user_agent)):
-        if not _TOKEN.fullmatch(name):
-            raise ValueError(f"`{name[:40]}` is not a header name")
-        if _LINE_END.search(value):
-            raise ValueError(f"the value of header `{name}` holds a line end")

@@ -1,34 +1,35 @@
-"""One private epoll set for every socket of libcurl, watched by asyncio through one fd.
+"""Every transfer of libcurl, driven by the node's one epoll set.
 
-Registering each socket with the loop costs 30 % more CPU per check than this nesting
-(measured: ``benchmarks/http_prober.py`` has the comparison with another program, the commit
-of this module the one with add_reader). libcurl tells through two callbacks which sockets
-and which timer it wants; neither is ever called by us, and neither calls back into libcurl.
+libcurl tells through two callbacks which sockets and which timer it wants; neither is ever
+called by us, and neither calls back into libcurl. To register each of its sockets with the
+event loop instead costs 30 % more CPU per check.
 """
 
 import asyncio
-import select
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pycurl
 
+from sentinel.transport.sockets import FAILED, READ, WRITE, Sockets
+
 _BATCH = 256
-"""Sockets served per wake-up; the rest wakes the loop again at once."""
+"""Ended transfers that are read in one go."""
 
 _TURNS = 8
 """How often libcurl's "at once" is obeyed before others get their turn."""
 
 _WANTED = {
     pycurl.POLL_NONE: 0,
-    pycurl.POLL_IN: select.EPOLLIN,
-    pycurl.POLL_OUT: select.EPOLLOUT,
-    pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
+    pycurl.POLL_IN: READ,
+    pycurl.POLL_OUT: WRITE,
+    pycurl.POLL_INOUT: READ | WRITE,
 }
 _HAPPENED = tuple(
-    (pycurl.CSELECT_IN if mask & select.EPOLLIN else 0)
-    | (pycurl.CSELECT_OUT if mask & select.EPOLLOUT else 0)
-    | (pycurl.CSELECT_ERR if mask & (select.EPOLLERR | select.EPOLLHUP) else 0)
+    (pycurl.CSELECT_IN if mask & READ else 0)
+    | (pycurl.CSELECT_OUT if mask & WRITE else 0)
+    | (pycurl.CSELECT_ERR if mask & FAILED else 0)
     for mask in range(32)
 )
 
@@ -39,10 +40,12 @@ Ended = Callable[[int, str], None]
 class Poller:
     """Drives transfers until each has ended. Belongs to one running loop, from start to close."""
 
-    def __init__(self) -> None:
+    def __init__(self, sockets: Sockets) -> None:
         self._loop = asyncio.get_running_loop()
-        self._epoll = select.epoll()
-        self._watched: set[int] = set()
+        self._sockets = sockets
+        self._told = False
+        """Whether libcurl was told of a socket in this wake-up, and must be asked what ended."""
+        self._open = True
         self._running: dict[pycurl.Curl, Ended | None] = {}
         """Every handle that libcurl's multi holds; None once it was told how it ended."""
         self._timer: asyncio.TimerHandle | None = None
@@ -51,7 +54,6 @@ class Poller:
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_NOTHING)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        self._loop.add_reader(self._epoll.fileno(), self._on_ready)
 
     def __len__(self) -> int:
         """How many transfers are under way."""
@@ -75,31 +77,27 @@ class Poller:
             self._multi.remove_handle(curl)
 
     def detach(self) -> None:
-        """Leave the loop and give up every transfer, telling so. Must run on the loop's thread,
+        """Leave the set and give up every transfer, telling so. Must run on the loop's thread,
         before `close`."""
-        self._loop.remove_reader(self._epoll.fileno())
         if self._timer is not None:
             self._timer.cancel()
         for curl in list(self._running):
             self._end(curl, pycurl.E_ABORTED_BY_CALLBACK, "the transport was closed")
             self.stop(curl)
+        self._open = False
 
     def close(self) -> None:
         """Free libcurl's side. A name lookup under way may hold this for seconds, since libcurl
         waits for its own threads: call it where that may last."""
         self._multi.close()
-        self._epoll.close()
 
     def _on_socket(self, wanted: int, fd: int, _multi: object, _kept: object) -> None:
+        if not self._open:  # libcurl puts its last sockets away, on another thread
+            return
         if wanted == pycurl.POLL_REMOVE:
-            if fd in self._watched:
-                self._watched.discard(fd)
-                self._epoll.unregister(fd)
-        elif fd in self._watched:
-            self._epoll.modify(fd, _WANTED[wanted])
+            self._sockets.leave(fd)
         else:
-            self._epoll.register(fd, _WANTED[wanted])
-            self._watched.add(fd)
+            self._sockets.watch(fd, _WANTED[wanted], partial(self._on_ready, fd))
 
     def _on_timer(self, after_ms: int) -> None:
         self._due = None if after_ms < 0 else time.monotonic() + after_ms / 1000
@@ -108,9 +106,14 @@ class Poller:
         self._timer = None
         self._settle()
 
-    def _on_ready(self) -> None:
-        for fd, mask in self._epoll.poll(0, _BATCH):
-            self._multi.socket_action(fd, _HAPPENED[mask & 31])
+    def _on_ready(self, fd: int, mask: int) -> None:
+        self._multi.socket_action(fd, _HAPPENED[mask & 31])
+        if not self._told:
+            self._told = True
+            self._sockets.afterwards(self._served)
+
+    def _served(self) -> None:
+        self._told = False
         self._settle()
 
     def _settle(self) -> None:

@@ -25,6 +25,8 @@ class Reason(StrEnum):
     certificate_expired = "certificate_expired"
     certificate_not_yet_valid = "certificate_not_yet_valid"
     certificate_name = "certificate_name"
+    proxy_failed = "proxy_failed"
+    proxy_refused = "proxy_refused"
     timeout = "timeout"
     reset = "reset"
     empty_reply = "empty_reply"
@@ -47,6 +49,8 @@ NETWORK = frozenset(
         Reason.connect_unreachable,
         Reason.connect_timeout,
         Reason.tls_failed,
+        Reason.proxy_failed,
+        Reason.proxy_refused,
         Reason.timeout,
         Reason.reset,
         Reason.empty_reply,
@@ -62,7 +66,7 @@ OURS = frozenset({Reason.client_failed})
 _BY_CODE = {
     1: Reason.invalid_request,  # UNSUPPORTED_PROTOCOL: only http and https are asked
     3: Reason.invalid_request,  # URL_MALFORMAT
-    5: Reason.dns_failed,  # COULDNT_RESOLVE_PROXY
+    5: Reason.proxy_failed,  # COULDNT_RESOLVE_PROXY
     6: Reason.dns_failed,  # COULDNT_RESOLVE_HOST
     7: Reason.connect_unreachable,  # COULDNT_CONNECT; refused is told apart by errno
     8: Reason.protocol_error,  # WEIRD_SERVER_REPLY
@@ -86,11 +90,24 @@ _BY_CODE = {
     92: Reason.protocol_error,  # HTTP2_STREAM
     95: Reason.protocol_error,  # HTTP3
     96: Reason.tls_failed,  # QUIC_CONNECT_ERROR
+    97: Reason.proxy_failed,  # PROXY; `of_proxy` tells what it said
     98: Reason.tls_failed,  # SSL_CLIENTCERT
     100: Reason.headers_too_large,  # TOO_LARGE: a header line beyond libcurl's own limit
     101: Reason.tls_failed,  # ECH_REQUIRED
 }
 """Codes that are not here (no memory, bad option, local file) are our own failure."""
+
+# CURLPX_*: what the SOCKS proxy, or libcurl of it, says; the first ones are about the target.
+_BY_SOCKS_REPLY = {
+    19: Reason.connect_refused,
+    21: Reason.connect_unreachable,
+    22: Reason.connect_unreachable,
+    24: Reason.connect_unreachable,
+    27: Reason.dns_failed,
+    12: Reason.proxy_refused,  # NO_AUTH
+    23: Reason.proxy_refused,  # REPLY_NOT_ALLOWED
+    33: Reason.proxy_refused,  # USER_REJECTED
+}
 
 # X509_V_ERR_* of OpenSSL (openssl/x509_vfy.h).
 _BY_VERIFY_RESULT = {
@@ -130,6 +147,33 @@ def of_curl(code: int, *, system_error: int, resolved: bool, connected: bool, te
             return Reason.protocol_error  # no status line at all
         case _:
             return _BY_CODE.get(code, Reason.client_failed)
+
+
+def of_proxy(
+    code: int, *, scheme: str, tunnelled: bool, answered: int, said: int, connected: bool
+) -> Reason | None:
+    """The reason when it lies with the proxy that was used; None when it lies beyond.
+
+    `scheme` is the proxy's, `tunnelled` whether the target was asked through CONNECT, `answered`
+    the status of that (0: none), `said` a SOCKS proxy's reply as libcurl numbers it, `connected`
+    whether the proxy was reached.
+    """
+    match code:
+        case 5:
+            return Reason.proxy_failed
+        case 97:
+            return _BY_SOCKS_REPLY.get(said, Reason.proxy_failed)
+        case pycurl.E_COULDNT_CONNECT | pycurl.E_OPERATION_TIMEDOUT if not connected:
+            return Reason.proxy_failed
+        case _ if answered and not 200 <= answered < 300:
+            return Reason.proxy_refused
+        case pycurl.E_SSL_CONNECT_ERROR | pycurl.E_PEER_FAILED_VERIFICATION:
+            before = scheme == "https" and not answered
+            return Reason.proxy_failed if before else None
+        case 8 | pycurl.E_GOT_NOTHING | pycurl.E_SEND_ERROR | pycurl.E_RECV_ERROR:
+            return Reason.proxy_failed if tunnelled and not answered else None
+        case _:
+            return None
 
 
 def of_verification(result: int, text: str) -> Reason:

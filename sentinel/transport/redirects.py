@@ -1,7 +1,8 @@
 """Which request follows a redirect (RFC 9110, section 15.4), and what must not follow it.
 
 Credentials belong to the origin they were declared for: private headers and the client
-certificate stay behind when scheme, host or port changes. A body goes on (307, 308) only to
+certificate stay behind when scheme, host or port changes, and so does what was said of where
+that origin is found. A proxy stays: it is between us and everybody. A body goes on (307, 308) only to
 the same host, since a form may hold a password.
 """
 
@@ -59,7 +60,12 @@ def following(request: Request, status: int, url: str) -> Request | Reason:
         headers=tuple(h for h in headers if h[0].lower() not in private),
         cert_file="",
         key_file="",
+        cert_pem="",
+        key_pem="",
         connect_to="",
+        resolve_to="",
+        server_name="",
+        unix_socket="",
     )
 
 

@@ -37,8 +37,8 @@ def address_metrics(exchange: Exchange) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _address(text: str) -> tuple[int, int]:
-    """4 or 6 (0: never resolved), and FNV-1a 32 over the address's bytes."""
-    if not text:
+    """4 or 6 (0: never resolved, or a socket's path), and FNV-1a 32 over the address's bytes."""
+    if not text or "/" in text:
         return 0, 0
     address = ip_address(text.partition("%")[0])
     digest = 2166136261

@@ -8,7 +8,7 @@ which is the last hop's.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from http import HTTPStatus
@@ -24,13 +24,17 @@ from sentinel.transport.tls import Certificate, chain
 USER_AGENT = f"Sentinel/{__version__}"
 BODY_LIMIT = 1 << 20
 """Bytes of a decoded body that are read unless a request says otherwise."""
+LARGEST_BODY = 64 << 20
+"""What a request may say at most when its body is kept and not handed on."""
 PHASES = ("resolve", "connect", "tls", "processing", "transfer")
 SAFE = "!#$%&'()*+,/:;=?@[]~"
 """Characters of a whole URL that stay as they are when the rest is percent-encoded."""
 ALWAYS_PRIVATE = frozenset({"authorization", "proxy-authorization", "cookie"})
 
-IpVersion = Literal["any", "4", "6"]
-HttpVersion = Literal["auto", "1.0", "1.1", "2", "3"]
+IpVersion = Literal["any", "4", "6", "prefer_4", "prefer_6"]
+HttpVersion = Literal["auto", "1.0", "1.1", "2", "2-only", "3"]
+"""``2-only`` is HTTP/2 from the first byte on, also without TLS: no upgrade, no way back."""
+TlsVersion = Literal["", "1.0", "1.1", "1.2", "1.3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,27 @@ class Request:
     """One request, complete: credentials are in `headers`, revealed.
 
     `private` names (lower case) the headers that hold secrets; these, and the ones that
-    always do, are never shown and never follow a redirect to another origin. `connect_to`
-    (``host:port``) replaces where the request's own origin is connected to, name and
-    certificate staying those of the URL. `compression` is an Accept-Encoding value; bodies
-    are decoded and `body_limit` counts what they decode to. A connection is always new.
+    always do, are never shown and never follow a redirect to another origin. `compression` is
+    an Accept-Encoding value; bodies are decoded and `body_limit` counts what they decode to.
+    A connection is always new.
+
+    **Where it goes.** Three fields replace where the request's own origin is connected to, while
+    URL, Host header, name in the handshake and name in the certificate stay: `connect_to`
+    (``host:port``), `resolve_to` (an IP address, the port stays) and `unix_socket` (a path; it
+    wins, then `connect_to`). `server_name` is the other way round: the name that the handshake
+    asks for and the certificate must have, where it is not the URL's. A redirect to another
+    origin leaves all four behind. `source_ip` is the address of this machine that connections
+    come from. `ip` ``prefer_6`` is IPv6 when the name has such an address, else IPv4; a dead one
+    is a failure and not passed over, since it is what one wants to know.
+
+    **Through whom.** `proxy` is a URL, credentials and all (``http https socks4 socks4a socks5
+    socks5h``; with the last and socks4a it resolves the name). Plain http is asked of an HTTP
+    proxy, anything else through CONNECT. `proxy_headers` go to the proxy only; `no_proxy` is a
+    comma-separated list of hosts, domains and networks asked directly (``*``: all).
+
+    **TLS.** `ca_pem`, `cert_pem` and `key_pem` are PEM text in the place of files and win over
+    them; the private ones never follow a redirect to another origin. `tls_min_version` is 1.2
+    where nothing is said (libcurl's default).
     """
 
     url: str
@@ -61,6 +82,18 @@ class Request:
     user_agent: str = USER_AGENT
     body_limit: int = BODY_LIMIT
     private: frozenset[str] = frozenset()
+    resolve_to: str = ""
+    server_name: str = ""
+    unix_socket: str = ""
+    source_ip: str = ""
+    proxy: str = field(default="", repr=False)
+    proxy_headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    no_proxy: str = ""
+    tls_min_version: TlsVersion = ""
+    tls_max_version: TlsVersion = ""
+    ca_pem: str = field(default="", repr=False)
+    cert_pem: str = field(default="", repr=False)
+    key_pem: str = field(default="", repr=False)
 
     def head(self) -> str:
         """The request's head as text for evidence, with private values masked and without
@@ -118,6 +151,8 @@ class Exchange(msgspec.Struct, frozen=True, dict=True):
     tls_cipher: str = ""
     size_bytes: int = 0
     pems: Sequence[str] = ()
+    trailers: bytes = b""
+    """The lines after the body, kept for ``2-only`` alone."""
 
     @property
     def network(self) -> bool:
@@ -137,6 +172,18 @@ class Exchange(msgspec.Struct, frozen=True, dict=True):
     def header(self, name: str) -> str:
         """The first value of a header, whatever its case; ``""`` when there is none."""
         found = _header_line(name).search(self.head)
+        return found.group(1).decode("iso-8859-1").strip() if found else ""
+
+    @property
+    def content_length(self) -> int:
+        """The body's length as the head told it; -1 when it told none, or more than one."""
+        told = {value for name, value in self.headers if name == "content-length"}
+        (one,) = told if len(told) == 1 else ("",)
+        return int(one) if one.isascii() and one.isdigit() else -1
+
+    def trailer(self, name: str) -> str:
+        """The first value of a line after the body; ``""`` when there is none."""
+        found = _header_line(name).search(b"\r\n" + self.trailers)
         return found.group(1).decode("iso-8859-1").strip() if found else ""
 
     @cached_property

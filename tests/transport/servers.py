@@ -19,8 +19,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
 @asynccontextmanager
-async def serving(script: Script, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Answer every connection with `script`; gives the port. What the peer broke off is no error."""
+async def serving(
+    script: Script, context: ssl.SSLContext | None = None, *, path: str = ""
+) -> AsyncIterator[int]:
+    """Answer every connection with `script`; gives the port (0 at a Unix socket's `path`). What the
+    peer broke off is no error."""
     under_way: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
     said: set[asyncio.Task[Any] | None] = set()
 
@@ -37,9 +40,12 @@ async def serving(script: Script, context: ssl.SSLContext | None = None) -> Asyn
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         under_way[asyncio.ensure_future(answer(reader, writer))] = writer
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    if path:
+        server: asyncio.Server = await asyncio.start_unix_server(connected, path)
+    else:
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield 0 if path else server.sockets[0].getsockname()[1]
     finally:
         await _rounds()  # closing between an accept and its connection would leave it open
         server.close()

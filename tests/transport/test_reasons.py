@@ -5,7 +5,7 @@ import errno
 import pycurl
 import pytest
 
-from sentinel.transport.reasons import NETWORK, OURS, Reason, of_curl, of_verification
+from sentinel.transport.reasons import NETWORK, OURS, Reason, of_curl, of_proxy, of_verification
 
 CODES = sorted(
     {value for name, value in vars(pycurl).items() if name.startswith("E_") and value > 0}
@@ -63,6 +63,41 @@ def test_what_happened_decides_between_reasons(code, how, expected):
 )
 def test_a_refused_certificate_says_why(result, text, expected):
     assert expected is of_verification(result, text)
+
+
+def between(code, *, scheme="http", tunnelled=True, answered=0, said=0, connected=True):
+    return of_proxy(
+        code,
+        scheme=scheme,
+        tunnelled=tunnelled,
+        answered=answered,
+        said=said,
+        connected=connected,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "how", "expected"),
+    [
+        (5, {"connected": False}, Reason.proxy_failed),
+        (pycurl.E_COULDNT_CONNECT, {"connected": False}, Reason.proxy_failed),
+        (pycurl.E_OPERATION_TIMEDOUT, {"connected": False}, Reason.proxy_failed),
+        (pycurl.E_OPERATION_TIMEDOUT, {}, None),
+        (pycurl.E_COULDNT_CONNECT, {"answered": 407}, Reason.proxy_refused),
+        (pycurl.E_RECV_ERROR, {}, Reason.proxy_failed),
+        (pycurl.E_RECV_ERROR, {"answered": 200}, None),
+        (pycurl.E_RECV_ERROR, {"tunnelled": False}, None),
+        (pycurl.E_PEER_FAILED_VERIFICATION, {"scheme": "https"}, Reason.proxy_failed),
+        (pycurl.E_PEER_FAILED_VERIFICATION, {"scheme": "https", "answered": 200}, None),
+        (pycurl.E_PEER_FAILED_VERIFICATION, {"scheme": "socks5", "tunnelled": False}, None),
+        (97, {"said": 19}, Reason.connect_refused),
+        (97, {"said": 12}, Reason.proxy_refused),
+        (97, {"said": 2}, Reason.proxy_failed),
+        (pycurl.E_COULDNT_RESOLVE_HOST, {"scheme": "socks5"}, None),
+    ],
+)
+def test_a_proxys_own_failure_is_told_from_the_targets(code, how, expected):
+    assert expected is between(code, **how)
 
 
 def test_no_reason_is_both_the_networks_and_ours():

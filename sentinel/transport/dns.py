@@ -1,0 +1,279 @@
+"""Asking one name server one question: over UDP, TCP or TLS (RFC 1035, 4.2; RFC 7766; RFC 7858).
+
+Nothing is remembered between two questions, and no stub resolver stands between: what is measured
+is this server, now. Over UDP each question has a random id and a socket of its own, for which the
+kernel draws a random port and which hears its peer alone (RFC 5452); a datagram that does not
+answer the question is passed over as if it had not come. Where nothing came, the question is sent
+again, `tries` times within the deadline, to the server's next address if it has several. A
+truncated answer is asked for over TCP.
+
+Phases are blackbox_exporter's: *resolve* the server's own name, *connect*, *request*; with TLS
+also *tls*. Of several tries, *connect* and *request* are the last one's alone.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from sentinel.transport.connection import Connection
+from sentinel.transport.curl import Transport
+from sentinel.transport.dial import opened, why
+from sentinel.transport.dnsnames import WireError
+from sentinel.transport.dnswire import Message, Question, is_answer, parse, query
+from sentinel.transport.lookup import Address, Unfound
+from sentinel.transport.reasons import Reason
+from sentinel.transport.sockets import Sockets
+from sentinel.transport.wire import Exchange, IpVersion
+
+Protocol = Literal["udp", "tcp", "tls"]
+PORTS: Mapping[Protocol, int] = {"udp": 53, "tcp": 53, "tls": 853}
+LARGEST = 65_535
+"""Bytes of a message, over either."""
+MOST_STRAYS = 1000
+"""Datagrams that answer another question; who sends more is not waited out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Who is asked, and how. `host` is a name or an address without brackets; `port` 0 is the
+    protocol's own. `tries` and `retry_truncated` are about UDP; `verify`, `ca_file` and
+    `server_name` (``""``: the host) about TLS."""
+
+    host: str
+    port: int = 0
+    protocol: Protocol = "udp"
+    ip: IpVersion = "any"
+    source_ip: str = ""
+    tries: int = 1
+    retry_truncated: bool = True
+    verify: bool = True
+    ca_file: str = ""
+    server_name: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """How it went. `message` is there whatever its response code; without one `reason` says why
+    nothing useful came, with a sentence in `text`.
+
+    `protocol` is the one that the answer came over, `sent` how often the question was, `size` the
+    answer's bytes; `exchange` has the facts about TLS and certificates, None over UDP.
+    """
+
+    message: Message | None = None
+    reason: Reason | None = None
+    text: str = ""
+    phases: Mapping[str, float] = {}
+    address: str = ""
+    protocol: Protocol = "udp"
+    sent: int = 0
+    size: int = 0
+    exchange: Exchange | None = None
+
+    @property
+    def duration_s(self) -> float:
+        return sum(self.phases.values())
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What came of one question on one socket."""
+
+    message: Message | None = None
+    reason: Reason | None = None
+    text: str = ""
+    size: int = 0
+
+
+async def ask(transport: Transport, question: Question, server: Server, deadline: float) -> Answer:
+    """Ask, and give what came by `deadline`. Never raises for a sick server. Raises WireError for a
+    name that cannot be asked for (`dnsnames.wire_name`)."""
+    if server.protocol != "udp":
+        return await _over_tcp(transport, question, server, deadline)
+    answer = await _over_udp(transport, question, server, deadline)
+    if answer.message is None or not answer.message.truncated or not server.retry_truncated:
+        return answer
+    whole = msgspec.structs.replace(
+        await _over_tcp(
+            transport, question, _reached_at(server, answer.address), deadline, protocol="tcp"
+        ),
+        sent=answer.sent + 1,
+    )
+    resolve_s = answer.phases["resolve"]
+    return msgspec.structs.replace(whole, phases={**whole.phases, "resolve": resolve_s})
+
+
+def _reached_at(server: Server, address: str) -> Server:
+    return Server(address, server.port, ip=server.ip, source_ip=server.source_ip, tries=1)
+
+
+async def _over_udp(
+    transport: Transport, question: Question, server: Server, deadline: float
+) -> Answer:
+    started = time.monotonic()
+    port = server.port or PORTS["udp"]
+    found = await transport.lookup.find(server.host, port, deadline, ip=server.ip)
+    resolve_s = time.monotonic() - started
+    if isinstance(found, Unfound):
+        return Answer(reason=found.reason, text=found.text, phases={"resolve": resolve_s})
+    addresses = _usable(found, server.source_ip)
+    if not addresses:
+        text = f"no address of the family of {server.source_ip}"
+        return Answer(reason=Reason.connect_unreachable, text=text, phases={"resolve": resolve_s})
+    for turn in range(server.tries):
+        address = addresses[turn % len(addresses)]
+        now = time.monotonic()
+        until = now + (deadline - now) / (server.tries - turn)
+        datagrams = _Datagrams(transport.sockets, address, server.source_ip)
+        said = await datagrams.asked(question, until)
+        if said.message is not None or time.monotonic() >= deadline:
+            break
+    phases = {
+        "resolve": resolve_s,
+        "connect": datagrams.connect_s,
+        "request": datagrams.request_s,
+    }
+    return Answer(
+        said.message, said.reason, said.text, phases, address.ip, "udp", turn + 1, said.size
+    )
+
+
+def _usable(addresses: Sequence[Address], source_ip: str) -> Sequence[Address]:
+    if not source_ip:
+        return addresses
+    family = socket.AF_INET6 if ":" in source_ip else socket.AF_INET
+    return [address for address in addresses if address.family == family]
+
+
+class _Datagrams:
+    """One question over a UDP socket of its own."""
+
+    def __init__(self, sockets: Sockets, address: Address, source_ip: str) -> None:
+        self._sockets = sockets
+        self._address = address
+        self._source_ip = source_ip
+        self.connect_s = 0.0
+        self.request_s = 0.0
+
+    async def asked(self, question: Question, until: float) -> Said:
+        started = time.monotonic()
+        try:
+            own = opened(self._address.family, socket.SOCK_DGRAM, source_ip=self._source_ip)
+        except OSError as error:
+            failed = why(error, self._address)
+            return Said(reason=failed.reason, text=failed.text)
+        sent = started
+        try:
+            own.connect(self._address.place)
+            sent = time.monotonic()
+            self.connect_s = sent - started
+            return await self._heard(own, _ask_on(own, question), until)
+        except OSError as error:  # an ICMP error about what was sent: nobody listens, no route
+            failed = why(error, self._address)
+            return Said(reason=failed.reason, text=failed.text)
+        finally:
+            self.request_s = time.monotonic() - sent
+            self._sockets.drop(own)
+
+    async def _heard(self, own: socket.socket, asked: bytes, until: float) -> Said:
+        """The first datagram that answers. Raises OSError."""
+        for _ in range(MOST_STRAYS):
+            if not await self._sockets.readable(own, until):
+                return Said(reason=Reason.timeout, text="no answer came")
+            try:
+                came = own.recv(LARGEST)
+            except BlockingIOError:  # its checksum was wrong
+                continue
+            if is_answer(asked, came):
+                return _read(came)
+        return Said(
+            reason=Reason.protocol_error, text=f"{MOST_STRAYS} datagrams answered nothing asked"
+        )
+
+
+def _ask_on(own: socket.socket, question: Question) -> bytes:
+    asked = query(question, id=int.from_bytes(os.urandom(2), "big"))
+    own.send(asked)
+    return asked
+
+
+def _read(came: bytes) -> Said:
+    try:
+        return Said(parse(came), size=len(came))
+    except WireError as wrong:
+        text = f"the answer is no DNS message: {wrong}"
+        return Said(reason=Reason.protocol_error, text=text, size=len(came))
+
+
+async def _over_tcp(
+    transport: Transport,
+    question: Question,
+    server: Server,
+    deadline: float,
+    *,
+    protocol: Protocol | None = None,
+) -> Answer:
+    protocol = protocol or server.protocol
+    connection = await transport.connect(
+        server.host,
+        server.port or PORTS[protocol],
+        deadline,
+        tls=protocol == "tls",
+        verify=server.verify,
+        ca_file=server.ca_file,
+        server_name=server.server_name,
+        ip=server.ip,
+    )
+    try:
+        exchange = connection.exchange
+        phases = {
+            name: seconds
+            for name, seconds in exchange.phases.items()
+            if name in ("resolve", "connect") or (name == "tls" and protocol == "tls")
+        }
+        if exchange.reason is not None:
+            said = Said(reason=exchange.reason, text=exchange.text)
+        else:
+            started = time.monotonic()
+            said = await converse(connection, question, deadline)
+            phases["request"] = time.monotonic() - started
+    finally:
+        connection.close()
+    return Answer(
+        said.message,
+        said.reason,
+        said.text,
+        phases,
+        exchange.address,
+        protocol,
+        1,
+        said.size,
+        exchange,
+    )
+
+
+async def converse(connection: Connection, question: Question, deadline: float) -> Said:
+    """Ask on an open connection, which may be a secured one (RFC 7766: a length before each
+    message). The connection stays open."""
+    asked = query(question, id=int.from_bytes(os.urandom(2), "big"))
+    lost = await connection.send(len(asked).to_bytes(2, "big") + asked, deadline)
+    if lost is not None:
+        return Said(reason=lost, text="the question could not be sent")
+    came = b""
+    while len(came) < 2 or len(came) < 2 + int.from_bytes(came[:2], "big"):  # at most 64 KiB
+        chunk = await connection.receive(deadline)
+        if isinstance(chunk, Reason):
+            return Said(reason=chunk, text="no whole answer came", size=len(came))
+        if not chunk:
+            reason = Reason.truncated if came else Reason.empty_reply
+            text = "closed before a whole answer came"
+            return Said(reason=reason, text=text, size=len(came))
+        came += chunk
+    message = came[2 : 2 + int.from_bytes(came[:2], "big")]
+    if not is_answer(asked, message):
+        text = "what came answers another question"
+        return Said(reason=Reason.protocol_error, text=text, size=len(message))
+    return _read(message)

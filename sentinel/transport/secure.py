@@ -1,0 +1,183 @@
+"""TLS without sockets: bytes that came go in, bytes to send come out.
+
+Verification is as strict as libcurl's in `transport.handle`, so that a certificate is judged
+alike whichever way it is met: against the machine's authorities or those of one file, an
+intermediate in that file being enough; by the name or address that was asked for; TLS 1.2 at
+least; no session is resumed, so that every handshake is a full one. What is loaded from files
+is kept until a file changes.
+"""
+
+import os
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sentinel.transport.reasons import Reason, of_verification
+
+PIECE = 64 * 1024
+"""Bytes that are encrypted or read at a time."""
+
+_VERSIONS = {
+    "": ssl.TLSVersion.TLSv1_2,
+    "TLS 1.0": ssl.TLSVersion.TLSv1,
+    "TLS 1.1": ssl.TLSVersion.TLSv1_1,
+    "TLS 1.2": ssl.TLSVersion.TLSv1_2,
+    "TLS 1.3": ssl.TLSVersion.TLSv1_3,
+}
+_DER = 2
+_Stamp = tuple[str, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How to speak TLS. Files are paths to PEM; `alpn` the protocols offered, best first; `minimum`
+    the lowest version taken (``"TLS 1.0"`` to ``"TLS 1.3"``; ``""``: 1.2)."""
+
+    verify: bool = True
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    alpn: tuple[str, ...] = ()
+    minimum: str = ""
+
+
+class Unusable(Exception):
+    """The terms cannot be met here: a file is missing or is not what it should be."""
+
+
+class Tls:
+    """One side of a TLS connection. `feed` what came, send what `outgoing` gives."""
+
+    __slots__ = ("_incoming", "_object", "_outgoing", "_want")
+
+    def __init__(self, terms: Terms, server_name: str, *, library: Any = ssl) -> None:
+        """`library` is `ssl` or shaped like it. Raises Unusable."""
+        self._want = library.SSLWantReadError
+        self._incoming = library.MemoryBIO()
+        self._outgoing = library.MemoryBIO()
+        try:
+            made = context(terms, library=library)
+            self._object = made.wrap_bio(
+                self._incoming, self._outgoing, server_hostname=server_name or None
+            )
+        except (OSError, ValueError) as error:
+            raise Unusable(f"TLS cannot be spoken: {error}") from error
+
+    def feed(self, received: bytes) -> None:
+        """Take in what came; ``b""``: the peer closed."""
+        if received:
+            self._incoming.write(received)
+        else:
+            self._incoming.write_eof()
+
+    def outgoing(self) -> bytes:
+        """What is to be sent now; ``b""``: nothing."""
+        sent: bytes = self._outgoing.read()
+        return sent
+
+    def shaken(self) -> bool:
+        """Go on with the handshake; whether it is done. Raises OSError (`ssl.SSLError`): `why`."""
+        try:
+            self._object.do_handshake()
+        except self._want:
+            return False
+        return True
+
+    def write(self, content: bytes) -> None:
+        """Encrypt it. Raises OSError."""
+        self._object.write(content)
+
+    def read(self) -> bytes | None:
+        """At most 64 KiB of what came, decrypted; ``b""`` when the peer has closed, None when more
+        must come first. Raises OSError. A peer that closes without saying goodbye has closed:
+        many do."""
+        try:
+            got: bytes = self._object.read(PIECE)
+        except self._want:
+            return None
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return b""
+        return got
+
+    def pems(self) -> tuple[str, ...]:
+        """The chain as presented, leaf first, in PEM; also when it was refused; empty before."""
+        ask = getattr(self._object, "get_unverified_chain", None)
+        if ask is None:  # public from Python 3.13 on
+            ask = self._object._sslobj.get_unverified_chain
+        return tuple(_pem(one) for one in ask() or ())
+
+    def version(self) -> str:
+        """``TLS 1.3``; ``""`` before the handshake is done."""
+        return (self._object.version() or "").replace("TLSv", "TLS ")
+
+    def cipher(self) -> str:
+        """OpenSSL's name of the cipher suite."""
+        chosen = self._object.cipher()
+        return chosen[0] if chosen else ""
+
+    def protocol(self) -> str:
+        """What ALPN agreed on; ``""``: nothing."""
+        return self._object.selected_alpn_protocol() or ""
+
+
+def why(error: OSError, server_name: str) -> tuple[Reason, str]:
+    """The reason for a handshake that failed, and a sentence."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        code, said = error.verify_code or 0, error.verify_message or str(error)
+        reason = of_verification(code, "")
+        if reason is Reason.certificate_name:
+            return reason, f"SSL: no subject name of the certificate is '{server_name}'"
+        return reason, f"SSL certificate problem: {said}"
+    if isinstance(error, ssl.SSLError):
+        return Reason.tls_failed, f"TLS handshake failed: {error.reason or error}"
+    return Reason.reset, f"the connection was lost: {error.strerror or error}"
+
+
+def context(terms: Terms, *, library: Any = ssl) -> Any:
+    """The library's context for these terms, kept until one of their files changes. Raises OSError
+    or ValueError."""
+    files = [terms.cert_file, terms.key_file]
+    files += [terms.ca_file] if terms.ca_file else trusted()
+    return _made(terms, library, tuple(_stamp(path) for path in files if path))
+
+
+def trusted() -> Sequence[str]:
+    """The file, else the folder, where this machine keeps the authorities it trusts
+    (``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` win); empty when it keeps none."""
+    paths = ssl.get_default_verify_paths()
+    return [path for path in (paths.cafile or paths.capath,) if path]
+
+
+def _stamp(path: str) -> _Stamp:
+    facts = os.stat(path)
+    return path, facts.st_mtime_ns, facts.st_size, facts.st_ino
+
+
+@lru_cache(maxsize=512)
+def _made(terms: Terms, library: Any, _stamps: tuple[_Stamp, ...]) -> Any:
+    made = library.SSLContext(library.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = _VERSIONS[terms.minimum]
+    if not terms.verify:
+        made.check_hostname = False
+        made.verify_mode = library.CERT_NONE
+    else:
+        made.verify_flags |= library.VERIFY_X509_PARTIAL_CHAIN
+        for path in [terms.ca_file] if terms.ca_file else trusted():
+            folder = os.path.isdir(path)
+            made.load_verify_locations(**{"capath" if folder else "cafile": path})
+    if terms.cert_file:
+        made.load_cert_chain(terms.cert_file, terms.key_file or None)
+    if terms.alpn:
+        made.set_alpn_protocols(list(terms.alpn))
+    return made
+
+
+def _pem(one: Any) -> str:
+    return _armoured(one if isinstance(one, bytes) else one.public_bytes(_DER))
+
+
+@lru_cache(maxsize=4096)  # the same few certificates are seen at every check
+def _armoured(der: bytes) -> str:
+    return ssl.DER_cert_to_PEM_cert(der)
