@@ -21,6 +21,7 @@ from sentinel.engine.activation import Changed, activate, free_leases
 from sentinel.engine.blind import Blind
 from sentinel.engine.collector import settle_collector
 from sentinel.engine.deciding import Deciding, Decisions
+from sentinel.engine.discovery import Discovering
 from sentinel.engine.failpoint import Stage, is_off, warn
 from sentinel.engine.folds import Folds, SiteState
 from sentinel.engine.performer import Performer
@@ -83,11 +84,14 @@ class Node:
         self.link_key = links.load_key(settings.data / "link.key")
         self.metrics = Metrics()
         self.transport = Transport()
+        self.discovering = self._discovering()
+        self.discovering.adopt(catalog.discoveries)
         self.present = Present(self._policy(catalog))
         self.decisions = Decisions(journal, clock, self.present, Folds())
-        redactor = Redactor(secret_values(catalog.policy.probes.values(), secrets))
+        probes = self.present.policy.probes.values()
+        redactor = Redactor(secret_values(probes, secrets))
         self.watcher = Watcher(
-            probes=() if is_off(Stage.checks) else catalog.policy.probes.values(),
+            probes=() if is_off(Stage.checks) else probes,
             location=settings.location,
             journal=journal,
             clock=clock,
@@ -115,6 +119,17 @@ class Node:
         self._reloading = asyncio.Lock()
         self.failed: asyncio.Future[None] | None = None
 
+    def _discovering(self) -> Discovering:
+        return Discovering(
+            folder=self.settings.root,
+            data=self.settings.data,
+            clock=self.clock,
+            transport=self.transport,
+            secrets=self.secrets,
+            metrics=self.metrics,
+            on_changed=self._on_discovered,
+        )
+
     def _performer(self, redactor: Redactor) -> Performer:
         acting = Acting(
             clock=self.clock,
@@ -141,7 +156,8 @@ class Node:
 
     def _policy(self, catalog: Catalog) -> Any:
         url = self.settings.url or catalog.policy.url or DEFAULT_URL
-        return replace(catalog.policy, url=url.rstrip("/"))
+        probes = {**self.discovering.probes(), **catalog.policy.probes}
+        return replace(catalog.policy, url=url.rstrip("/"), probes=probes)
 
     async def start(self) -> None:
         """Activate the documents and begin. Raises JournalUnavailable, StoreTooNew."""
@@ -158,7 +174,13 @@ class Node:
         self.metrics.reload_ok.set(1)
         self.metrics.reload_at.set(self.clock.now().timestamp())
         settle_collector()
-        loops = (self.watcher.run, self.responder.run, self.performer.run, self.upkeep.run)
+        loops = (
+            self.watcher.run,
+            self.responder.run,
+            self.performer.run,
+            self.upkeep.run,
+            self.discovering.run,
+        )
         self._loops = [asyncio.ensure_future(self._kept(loop)) for loop in loops]
 
     async def _kept(self, loop: Callable[[], Awaitable[None]]) -> None:
@@ -227,12 +249,22 @@ class Node:
             self.decisions, catalog, node="", version=__version__, before=self.catalog
         )
         self.catalog = catalog
-        self.present.activate(self._policy(catalog))
-        self.watcher.apply(catalog.policy.probes.values())
+        self.discovering.adopt(catalog.discoveries)
+        self._apply_policy()
         await self.blind.rewrite(self.decisions)
         self.metrics.reload_at.set(self.clock.now().timestamp())
         settle_collector()
         await self._tell_changed(changed)
+
+    def _apply_policy(self) -> None:
+        """Watch, and decide by, what is declared and discovered now."""
+        self.present.activate(self._policy(self.catalog))
+        self.watcher.apply(self.present.policy.probes.values())
+
+    async def _on_discovered(self) -> None:
+        """Other probes were discovered. They are no documents: no fact, no row says so."""
+        async with self._reloading:
+            self._apply_policy()
 
     async def _tell_changed(self, changed: Sequence[Changed]) -> None:
         """Tell those whose turn a reload began or ended (rule 28)."""

@@ -22,6 +22,7 @@ from sentinel.library.crosscheck import cross_check
 from sentinel.library.declared import Declared, canonical
 from sentinel.library.directory import Client, Location, Team, User, Vendor
 from sentinel.library.document import Level, Problem
+from sentinel.library.expanding import Discovery, read_discovery
 from sentinel.library.modules_site import site_modules
 from sentinel.library.people import read_person
 from sentinel.library.playbooks import read_playbook
@@ -30,6 +31,7 @@ from sentinel.library.reading import At, InstalledKinds, Lookup, Reading
 from sentinel.library.rotations import read_escalation, read_rotation
 from sentinel.library.shape import meant
 from sentinel.library.site import Site, read_maintenance, read_site
+from sentinel.library.widening import DISCOVERIES
 from sentinel.library.workspace import ROOT_FILE, Documents, gather, gather_one
 from sentinel.oncall.escalation import Escalation
 from sentinel.oncall.rotation import Rotation
@@ -84,6 +86,8 @@ class Catalog:
     root: Folder
     modules: Mapping[str, Module] = field(default_factory=dict)
     """Those of the file that `site.blackbox` names."""
+    discoveries: Mapping[str, Discovery] = field(default_factory=dict)
+    """Declarations that come to probes while a node runs (``engine.discovery``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +217,9 @@ class _Values:
         self.probes = _present(
             read_probe(each, self.calendars, self._digest(each)) for each in self._of("probes")
         )
+        self.discoveries = _present(
+            read_discovery(each, self.calendars) for each in self._of(DISCOVERIES)
+        )
         self.rotations = {
             each.id: read_rotation(each, self._digest(each)) for each in self._of("rotations")
         }
@@ -274,6 +281,7 @@ class _Values:
             digest=hashlib.sha256(canonical(listing)).hexdigest(),
             root=root,
             modules=self.modules,
+            discoveries=self.discoveries,
         )
 
 

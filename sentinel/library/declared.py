@@ -7,12 +7,13 @@ all at once.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sentinel.library.places import Path
 from sentinel.library.reading import At
+from sentinel.library.shape import Misshape, Shape
 from sentinel.words import Place
 
 Body = Mapping[str, Any]
@@ -29,6 +30,31 @@ class Declared:
     sound: Body
     at: At
     place: Place
+
+
+def note(misshapes: Sequence[Misshape], at: At) -> None:
+    """Say every misshape of a document, at its place in it."""
+    for each in misshapes:
+        place = at
+        for key in each.path:
+            place = place / key
+        if each.expression:
+            place.unquoted(each.message)
+        else:
+            place.wrong(each.message, each.hint, at_key=each.at_key)
+
+
+def checked(declared: Declared, shape: Shape) -> Declared:
+    """The document with its misshapes said, and taken out of what is read on."""
+    misshapes = shape.misshapes(declared.body)
+    if not misshapes:
+        return declared
+    note(misshapes, declared.at)
+    paths = [each.path for each in misshapes]
+    smaller = without_keys(declared.body, paths)
+    left = [each.path for each in shape.misshapes(smaller)]
+    sound = without_items(smaller, left)
+    return Declared(declared.kind, declared.id, declared.body, sound, declared.at, declared.place)
 
 
 def canonical(body: Any) -> bytes:

@@ -87,6 +87,34 @@ def too_large(path: str, size_bytes: int) -> Problem:
     )
 
 
+def read_value(path: str, content: bytes) -> tuple[Any, list[Problem]]:
+    """A YAML or JSON file of any shape as plain values, as strictly as our own; with problems the
+    value is not to be used."""
+    if len(content) > MAX_BYTES:
+        return None, [too_large(path, len(content))]
+    text, problem = _decode(path, content)
+    if problem:
+        return None, [problem]
+    builder = _Builder(path, text)
+    try:
+        return _built(builder), builder.problems
+    except _Stop:
+        return None, builder.problems
+
+
+def _built(builder: "_Builder") -> Any:
+    """The file's value. Raises _Stop when there is none, which has been noted."""
+    try:
+        return builder.build()
+    except yaml.MarkedYAMLError as error:
+        builder.problems.append(_broken(builder.path, builder.text, error))
+        raise _Stop from error
+    except yaml.YAMLError as error:  # pragma: no cover - the reader's own, without a mark
+        place = Place(builder.path, 1, 1)
+        builder.problems.append(Problem(place, f"YAML cannot read this file: {error}"))
+        raise _Stop from error
+
+
 def read(path: str, content: bytes) -> tuple[Document | None, list[Problem]]:
     """Read one file's bytes. The document is None when nothing of it can be used; with problems
     beside it, what stands in it is still worth checking, but must not be activated."""
@@ -97,13 +125,9 @@ def read(path: str, content: bytes) -> tuple[Document | None, list[Problem]]:
         return None, [problem]
     builder = _Builder(path, text)
     try:
-        values = builder.build()
+        values = _built(builder)
     except _Stop:
         return None, builder.problems
-    except yaml.MarkedYAMLError as error:
-        return None, [*builder.problems, _broken(path, text, error)]
-    except yaml.YAMLError as error:  # pragma: no cover - the reader's own, without a mark
-        return None, [Problem(Place(path, 1, 1), f"YAML cannot read this file: {error}")]
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -187,7 +211,7 @@ class _Builder:
         self.path = path
         self.problems: list[Problem] = []
         self.places: dict[Path, Place] = {}
-        self._text = text
+        self.text = text
         self._frames: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._aliases = 0
@@ -197,7 +221,7 @@ class _Builder:
 
     def build(self) -> Any:
         """The file's value; None when it is empty. Raises yaml.YAMLError, _Stop."""
-        parser = CParser(self._text)
+        parser = CParser(self.text)
         takers = {
             yaml.ScalarEvent: self._scalar,
             yaml.MappingStartEvent: self._mapping,
@@ -349,7 +373,7 @@ class _Builder:
         keys = [frame.key for frame in self._frames if frame.mapping][-2:]
         if not EXPRESSION_KEYS.intersection(key for key in keys if key):
             return ""
-        suggestion = expression_at(self._text, event.start_mark.line, event.start_mark.column)
+        suggestion = expression_at(self.text, event.start_mark.line, event.start_mark.column)
         return suggestion.hint if suggestion else ""
 
 

@@ -7,11 +7,14 @@ from sentinel.expression import Declaration
 from sentinel.library import pieces, spans
 from sentinel.library.captures import check_captures
 from sentinel.library.declared import Declared, kept
+from sentinel.library.discovery import DISCOVER
 from sentinel.library.expectations import EXPECTATIONS, read_expectations
 from sentinel.library.fields import Building
 from sentinel.library.kinded import build, find_kind, kind_properties, only_kind
+from sentinel.library.matrices import MATRIX
 from sentinel.library.reading import OUTSIDE, At, Lookup, Reading, Scope
 from sentinel.library.shape import Schema
+from sentinel.library.widening import USE
 from sentinel.localtime import check_cron
 from sentinel.monitor.probe import Confirm, Deadline, Expectation, Probe, Retry
 from sentinel.words import Seconds, Severity
@@ -95,7 +98,12 @@ SHARED: Mapping[str, Schema] = {
         "from",
     ),
     "deadline": DEADLINE,
+    "use": USE,
+    "matrix": MATRIX,
+    "discover": DISCOVER,
 }
+OWN_KEYS = frozenset({"matrix", "discover"})
+"""Shared keys that each probe says for itself, and no ``defaults:`` for it."""
 
 
 def schema(lookup: Lookup, used: Collection[str] | None = None) -> Schema:

@@ -6,9 +6,10 @@ columns are worked out at the end, only for files that have problems.
 """
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from sentinel import kinds
@@ -25,13 +26,14 @@ from sentinel.words import Place
 
 T = TypeVar("T")
 
-REFERENCE = r"^(person|team|rotation|escalation|calendar)/[a-z0-9-]+(\+[0-9]{1,2})?$"
+REFERENCE = r"^(person|team|rotation|escalation|calendar|template)/[a-z0-9-]+(\+[0-9]{1,2})?$"
 _REFERENCE_KINDS = {
     "person": "people",
     "team": "teams",
     "rotation": "rotations",
     "escalation": "escalations",
     "calendar": "calendars",
+    "template": "templates",
 }
 OUTSIDE = frozenset({"body", "json", "html", "headers", "capture", "outputs"})
 """Roots that somebody else sent: what is missing below them is theirs, not ours."""
@@ -105,6 +107,9 @@ class Reading:
     file stands alone, or another file of the workspace could not be read."""
     addresses_known: bool = True
     """False when no site was read: any address may be declared there."""
+    open_ids: set[str] = field(default_factory=set)
+    """Probes whose declaration comes to others that are not known (yet): anything that begins with
+    one of these and a hyphen may exist."""
     _remarks: list[_Remark] = field(default_factory=list)
     _expressions: dict[tuple[str, Scope], Expression | ExpressionRefused] = field(
         default_factory=dict
@@ -118,6 +123,33 @@ class Reading:
 
     def note(self, remark: _Remark) -> None:
         self._remarks.append(remark)
+
+    def mark(self) -> int:
+        """How much has been noted so far, for `errors_since` and `forget`."""
+        return len(self._remarks)
+
+    def errors_since(self, mark: int) -> list[str]:
+        """What was noted as wrong since then, without its place."""
+        new = self._remarks[mark:]
+        return [each.message for each in new if each.level is Level.error]
+
+    def forget(self, mark: int, places: Collection[tuple[str, Path]]) -> None:
+        """Take back what was noted since then at or below these places, file and path."""
+        kept = [each for each in self._remarks[mark:] if not _below(each, places)]
+        self._remarks[mark:] = kept
+
+    def again(self) -> "Reading":
+        """A further reading that knows what this one knows, with nothing noted and no text held."""
+        return Reading(
+            self.lookup,
+            self.addresses,
+            self.declared,
+            services=self.services,
+            statuspages=self.statuspages,
+            addresses_known=self.addresses_known,
+            check_references=self.check_references,
+            open_ids=self.open_ids,
+        )
 
     def compiled(self, source: str, scope: Scope) -> Expression | ExpressionRefused:
         """The expression, shared by all who write the same text in the same scope."""
@@ -175,24 +207,47 @@ class Reading:
         return Problem(place, remark.message, hint, remark.level)
 
 
+def _below(remark: _Remark, places: Collection[tuple[str, Path]]) -> bool:
+    path = remark.path
+    return any((remark.file, path[:length]) in places for length in range(len(path) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value stands that a document has from elsewhere, and where those below it do."""
+
+    file: str
+    path: Path
+    below: "Mapping[str | int, Origin]" = field(default_factory=dict)
+
+
 class At:
     """A place in a file. ``at / "expect" / 0`` is the place below."""
 
-    __slots__ = ("file", "inherited", "path", "reading")
+    __slots__ = ("file", "origins", "path", "reading")
 
     def __init__(
-        self, reading: Reading, file: str, path: Path, inherited: frozenset[str] = frozenset()
+        self,
+        reading: Reading,
+        file: str,
+        path: Path,
+        origins: Mapping[str | int, Origin] = MappingProxyType({}),
     ) -> None:
         self.reading = reading
         self.file = file
         self.path = path
-        self.inherited = inherited
-        """Keys that this document has from its file's ``defaults:``, and stand there."""
+        self.origins = origins
+        """Keys that this document has from its file's ``defaults:`` or a template, and where."""
 
     def __truediv__(self, key: str | int) -> "At":
-        if key in self.inherited:
-            return At(self.reading, self.file, ("defaults", self.path[0], key))
+        origin = self.origins.get(key)
+        if origin is not None:
+            return At(self.reading, origin.file, origin.path, origin.below)
         return At(self.reading, self.file, (*self.path, key))
+
+    def origin(self) -> Origin:
+        """This place, for a document that has what stands here."""
+        return Origin(self.file, self.path, self.origins)
 
     def line(self) -> Place:
         """The file and line of the nearest document or step around this."""
@@ -260,6 +315,8 @@ class At:
         """Whether `name` is declared as one of `kind`; says so when it is not."""
         known = self.reading.declared.get(kind, {})
         if name in known or not self.reading.check_references:
+            return True
+        if kind == "probes" and any(name.startswith(f"{id}-") for id in self.reading.open_ids):
             return True
         hint = meant(name, list(known)) or f"declare it under `{kind}:`"
         self.wrong(f"`{name}` is not one of the {kind}", hint)

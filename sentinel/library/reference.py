@@ -36,12 +36,12 @@ def reference(lookup: Lookup | None = None) -> str:
 
 def _section(kind: str, lookup: Lookup) -> Iterator[str]:
     schema = document_schema(kind, lookup, used=())
-    left_out = lookup.names("probers") if kind == "probes" else ()
+    left_out = lookup.names("probers") if kind in ("probes", "templates") else ()
     yield f"## {kind}"
     yield ""
     what = "one for each file" if kind == "defaults" else "one for the workspace"
     yield f"{schema['description']}; {what if kind in SINGLETONS else 'by id'}."
-    if left_out:
+    if left_out and kind == "probes":
         yield ""
         yield f"Beside these keys exactly one names the kind: {_named(left_out)}."
     if kind == "playbooks":
@@ -51,7 +51,9 @@ def _section(kind: str, lookup: Lookup) -> Iterator[str]:
             f" or wait ({_named(WAITS)}); a step of `finally` has the same keys."
         )
     yield ""
-    if kind == "defaults":
+    if kind == "templates":
+        yield "Its keys are those of a probe, `matrix` and `use` among them; none is required."
+    elif kind == "defaults":
         for shared, each in schema["properties"].items():
             yield f"- `{shared}`: {', '.join(f'`{key}`' for key in each['properties'])}"
     else:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sentinel.library import directory, people, pieces, playbooks, probes, rotations, site
+from sentinel.library.loosening import loosened
 from sentinel.library.reading import InstalledKinds, Lookup
 from sentinel.library.shape import Schema
 
@@ -30,6 +31,10 @@ _FIXED: Mapping[str, Schema] = {
 }
 _MADE: Mapping[str, Callable[[Lookup, Collection[str] | None], Schema]] = {
     "probes": probes.schema,
+    "templates": lambda lookup, used: {
+        **loosened(probes.schema(lookup, used)),
+        "description": "A part of probes that `use:` it: any of their keys",
+    },
     "playbooks": playbooks.schema,
 }
 KINDS: tuple[str, ...] = (*_MADE, *_FIXED, "defaults")
@@ -57,10 +62,11 @@ def _defaults(lookup: Lookup) -> Schema:
     for kind in DEFAULTED:
         declared = document_schema(kind, lookup, used=())
         probers = lookup.names("probers") if kind == "probes" else ()
+        own = probes.OWN_KEYS if kind == "probes" else ()
         keys = {
             key: each
             for key, each in declared["properties"].items()
-            if key not in declared["required"] and key not in probers
+            if key not in declared["required"] and key not in (*probers, *own)
         }
         shared[kind] = pieces.entry(
             keys, f"What every one of this file's {kind} has unless it says so"
@@ -73,7 +79,7 @@ def file_schema(lookup: Lookup | None = None) -> Schema:
     lookup = lookup or InstalledKinds()
     properties: dict[str, Any] = {}
     for kind in KINDS:
-        declared = document_schema(kind, lookup)
+        declared = _for_editors(kind, lookup)
         if kind in SINGLETONS:
             properties[kind] = declared
         else:
@@ -89,6 +95,13 @@ def file_schema(lookup: Lookup | None = None) -> Schema:
 
 def printed_schema(kind: str, lookup: Lookup | None = None) -> Schema:
     """What ``sentinel schema KIND`` prints; ``file`` is the schema of a whole file."""
+    lookup = lookup or InstalledKinds()
     if kind == "file":
         return file_schema(lookup)
-    return {"$schema": DRAFT, "title": f"sentinel {kind}", **document_schema(kind, lookup)}
+    return {"$schema": DRAFT, "title": f"sentinel {kind}", **_for_editors(kind, lookup)}
+
+
+def _for_editors(kind: str, lookup: Lookup) -> Schema:
+    """A probe as it is written, before templates and matrices have made it whole."""
+    declared = document_schema(kind, lookup)
+    return loosened(declared) if kind == "probes" else declared

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path as Folder
 from typing import Any
 
-from sentinel.library.declared import Declared, without_items, without_keys
+from sentinel.library.declared import Declared, checked, note
 from sentinel.library.document import MAX_BYTES, Problem, read, too_large
-from sentinel.library.reading import At, Reading
+from sentinel.library.reading import At, Origin, Reading
 from sentinel.library.schema import DEFAULTED, KINDS, SINGLETONS, document_schema
-from sentinel.library.shape import Misshape, Shape, meant, shown
+from sentinel.library.shape import Shape, meant, shown
+from sentinel.library.widening import DISCOVERIES, widened
 from sentinel.words import ID, Place
 
 FOLDERS = ("probes", "playbooks", "rotations")
@@ -83,7 +84,7 @@ def gather(root: Folder, reading: Reading) -> tuple[Documents, list[Problem]]:
                 values[path] = document.values
                 reading.texts[path] = document.text
                 reading.places[path] = document.places
-    return _check(_collect(values, reading), reading), problems
+    return _check(widened(_collect(values, reading), reading), reading), problems
 
 
 def _content(path: Folder) -> bytes | int | str:
@@ -102,7 +103,8 @@ def gather_one(path: str, content: bytes, reading: Reading) -> tuple[Documents, 
         return {}, problems
     reading.texts[path] = document.text
     reading.places[path] = document.places
-    return _check(_collect({path: document.values}, reading), reading), problems
+    collected = _collect({path: document.values}, reading)
+    return _check(widened(collected, reading), reading), problems
 
 
 def _collect(
@@ -146,9 +148,12 @@ def _collect_kind(
             at.reading.declared.setdefault(kind, {}).setdefault(name, below.line())
         else:
             own = body or {}
-            inherited = frozenset(defaults.keys() - own.keys())
+            inherited = defaults.keys() - own.keys()
             merged = {**defaults, **own} if inherited else own
-            place = At(at.reading, at.file, (kind, name), inherited)
+            origins: dict[str | int, Origin] = {
+                key: Origin(at.file, ("defaults", kind, key)) for key in inherited
+            }
+            place = At(at.reading, at.file, (kind, name), origins)
             _declare(documents, kind, name, merged, place, places[kind, name])
 
 
@@ -174,7 +179,7 @@ def _defaults(
             reading.at(path, "defaults").wrong(f"a mapping belongs here, not {shown(value)}")
         return {}
     misshapes = _shape("defaults", reading, ()).misshapes(value)
-    _note(misshapes, reading.at(path, "defaults"))
+    note(misshapes, reading.at(path, "defaults"))
     wrong = {each.path[:2] for each in misshapes}
     return {
         kind: {key: each for key, each in body.items() if (kind, key) not in wrong}
@@ -185,12 +190,14 @@ def _defaults(
 
 def _check(documents: dict[str, list[Declared]], reading: Reading) -> Documents:
     """The documents with their shapes checked, what is misshapen noted and taken out."""
-    checked: dict[str, list[Declared]] = {}
+    shaped: dict[str, list[Declared]] = {}
     for kind, declared in documents.items():
-        if declared:
+        if declared and kind != DISCOVERIES:  # those are held against it with values filled in
             shape = _shape(kind, reading, _used(kind, declared))
-            checked[kind] = [_checked(each, shape) for each in declared]
-    return checked
+            shaped[kind] = [checked(each, shape) for each in declared]
+        elif declared:
+            shaped[kind] = declared
+    return shaped
 
 
 def _shape(kind: str, reading: Reading, used: Sequence[str]) -> Shape:
@@ -199,7 +206,7 @@ def _shape(kind: str, reading: Reading, used: Sequence[str]) -> Shape:
 
 def _used(kind: str, documents: Sequence[Declared]) -> Sequence[str]:
     """The keys that documents, or steps of playbooks, use: the kinds whose code is needed."""
-    if kind == "probes":
+    if kind in ("probes", "templates"):
         return tuple({key for each in documents for key in each.body})
     used: set[str] = set()
     for each in documents if kind == "playbooks" else ():
@@ -215,26 +222,3 @@ def _step_keys(step: Any) -> Iterator[str]:
         yield from step
         rollback = step.get("rollback")
         yield from rollback if isinstance(rollback, dict) else ()
-
-
-def _checked(declared: Declared, shape: Shape) -> Declared:
-    misshapes = shape.misshapes(declared.body)
-    if not misshapes:
-        return declared
-    _note(misshapes, declared.at)
-    paths = [each.path for each in misshapes]
-    smaller = without_keys(declared.body, paths)
-    left = [each.path for each in shape.misshapes(smaller)]
-    sound = without_items(smaller, left)
-    return Declared(declared.kind, declared.id, declared.body, sound, declared.at, declared.place)
-
-
-def _note(misshapes: Sequence[Misshape], at: At) -> None:
-    for each in misshapes:
-        place = at
-        for key in each.path:
-            place = place / key
-        if each.expression:
-            place.unquoted(each.message)
-        else:
-            place.wrong(each.message, each.hint, at_key=each.at_key)

@@ -155,7 +155,41 @@ class Metrics:
             "When the workspace was last loaded with success, in unixtime",
             registry=own,
         )
+        self._tell_discovery(own)
         Info("sentinel_build", "The version that runs", registry=own).info({"version": __version__})
+
+    def _tell_discovery(self, own: CollectorRegistry) -> None:
+        self.discovery_up = Gauge(
+            "sentinel_discovery_up",
+            "1 if the list was read when last tried, 0 if the one before it is kept",
+            ["discovery"],
+            registry=own,
+        )
+        self.discovery_read_at = Gauge(
+            "sentinel_discovery_last_success_timestamp_seconds",
+            "When the list was last read with success, in unixtime",
+            ["discovery"],
+            registry=own,
+        )
+        self.discovery_probes = Gauge(
+            "sentinel_discovery_probes", "Probes that come of the list", ["discovery"], registry=own
+        )
+        self.discovery_left_out = Gauge(
+            "sentinel_discovery_left_out",
+            "Addresses of the list that cannot become probes",
+            ["discovery"],
+            registry=own,
+        )
+
+    def forget_discovery(self, id: str) -> None:
+        """End the series of a declaration that is gone."""
+        for family in (
+            self.discovery_up,
+            self.discovery_read_at,
+            self.discovery_probes,
+            self.discovery_left_out,
+        ):
+            family.remove(id)
 
     def exposition(self, accept: str = "", encodings: str = "") -> Page:
         """The page for a scrape with these ``Accept`` and ``Accept-Encoding`` headers: OpenMetrics

@@ -40,6 +40,7 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
         tls_cipher=cipher,
         size_bytes=info(pycurl.SIZE_DOWNLOAD_T),
         pems=handle.pems() if encrypted else (),
+        trailers=handle.trailers() if request.http_version == "2-only" else b"",
     )
 
 

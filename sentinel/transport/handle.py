@@ -145,6 +145,13 @@ class Handle:
         last = lines[starts[-1] :] if starts else lines
         return b"".join(last[: last.index(b"\r\n") + 1] if b"\r\n" in last else last)
 
+    def trailers(self) -> bytes:
+        """What came after the last head and its body."""
+        lines = self.lines
+        starts = [index for index, line in enumerate(lines) if line[:5] == b"HTTP/"]
+        last = lines[starts[-1] :] if starts else []
+        return b"".join(last[last.index(b"\r\n") + 1 :]) if b"\r\n" in last else b""
+
     def body(self) -> bytes:
         """The decoded body, as far as it came and was not taken by a reader."""
         return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)

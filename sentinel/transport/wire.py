@@ -32,7 +32,8 @@ SAFE = "!#$%&'()*+,/:;=?@[]~"
 ALWAYS_PRIVATE = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 IpVersion = Literal["any", "4", "6", "prefer_4", "prefer_6"]
-HttpVersion = Literal["auto", "1.0", "1.1", "2", "3"]
+HttpVersion = Literal["auto", "1.0", "1.1", "2", "2-only", "3"]
+"""``2-only`` is HTTP/2 from the first byte on, also without TLS: no upgrade, no way back."""
 TlsVersion = Literal["", "1.0", "1.1", "1.2", "1.3"]
 
 
@@ -150,6 +151,8 @@ class Exchange(msgspec.Struct, frozen=True, dict=True):
     tls_cipher: str = ""
     size_bytes: int = 0
     pems: Sequence[str] = ()
+    trailers: bytes = b""
+    """The lines after the body, kept for ``2-only`` alone."""
 
     @property
     def network(self) -> bool:
@@ -177,6 +180,11 @@ class Exchange(msgspec.Struct, frozen=True, dict=True):
         told = {value for name, value in self.headers if name == "content-length"}
         (one,) = told if len(told) == 1 else ("",)
         return int(one) if one.isascii() and one.isdigit() else -1
+
+    def trailer(self, name: str) -> str:
+        """The first value of a line after the body; ``""`` when there is none."""
+        found = _header_line(name).search(b"\r\n" + self.trailers)
+        return found.group(1).decode("iso-8859-1").strip() if found else ""
 
     @cached_property
     def certificates(self) -> tuple[Certificate, ...]:

@@ -158,6 +158,35 @@ def test_a_bad_file_at_sighup_keeps_the_old_set(node: tuple[Running, int]) -> No
     assert 0 == running.end()
 
 
+def test_a_list_that_changes_brings_probes_and_takes_them_without_a_reload(
+    node: tuple[Running, int],
+) -> None:
+    running, shop = node
+    probes = running.folder / "probes"
+    probes.mkdir()
+    (probes / "found.yaml").write_text(
+        "probes:\n  found:\n    discover: {file: found.json, every: 1s}\n"
+        "    every: 1s\n    tcp: {host: '${discovered.host}', port: '${discovered.port}'}\n"
+    )
+    found = running.folder / "found.json"
+    found.write_text(json.dumps([{"targets": [f"127.0.0.1:{shop}"]}]))
+    assert running.process is not None
+    running.process.send_signal(signal.SIGHUP)
+
+    id = f"found-127-0-0-1-{shop}"
+    wait_for(
+        lambda: (
+            f'probe_success{{client="",kind="tcp",location="local",probe="{id}"'
+            in running.asks("/metrics")
+        ),
+        30,
+    )
+    wait_for(lambda: id in running.asks("/api/v1/probes"), 10)
+    found.write_text("[]")
+    wait_for(lambda: id not in running.asks("/metrics"), 10)
+    assert id not in running.asks("/api/v1/probes")
+
+
 def test_a_database_that_goes_away_is_blindness_and_the_incident_goes_on_afterwards(
     database: Server, tmp_path: Path, mail_server: MailServer
 ) -> None:

@@ -1,0 +1,158 @@
+"""What every kind that talks over one raw connection declares and shows alike."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sentinel.expression import Declaration
+from sentinel.kinds import key
+from sentinel.monitor.probe import Evidence, Observation, Sample
+from sentinel.transport.reasons import NETWORK, Reason
+from sentinel.transport.shown import (
+    CERTIFICATE_NAMES,
+    EVIDENCE_BODY,
+    address_metrics,
+    certificate_values,
+    facts_of,
+    tls_metrics,
+)
+from sentinel.transport.wire import Exchange, IpVersion
+from sentinel.words import Outcome
+
+FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
+TIMING: Mapping[str, Any] = {
+    "total_s": "double",
+    "resolve_s": "double",
+    "connect_s": "double",
+    "tls_s": "double",
+    "talk_s": "double",
+}
+CONNECTION_NAMES: Declaration = {
+    "timing": TIMING,
+    "certificate": CERTIFICATE_NAMES,
+    "address": "string",
+}
+"""What expectations of each such kind may use besides its own names."""
+
+
+def verify_key() -> Any:
+    """Whether a certificate must be good."""
+    return key("Refuse a certificate that cannot be verified.", default=True)
+
+
+def ca_file_key() -> Any:
+    """Whom to trust."""
+    return key("PEM file of the authorities to trust instead of the system's.", default="")
+
+
+def server_name_key() -> Any:
+    """The certificate's name, where it is not the host's."""
+    return key("Name to ask for and to verify, when it is not the host's.", default="")
+
+
+def ip_key() -> Any:
+    """Which addresses; the field's type is ``Literal["any", "ipv4", "ipv6"]``."""
+    return key("Which addresses to use.", default="any")
+
+
+class Named(Mapping[str, Any]):
+    """Names that expectations use, each computed when it is asked for, and once."""
+
+    __slots__ = ("_kept", "_makers")
+
+    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
+        self._makers = makers
+        self._kept: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._kept:
+            self._kept[name] = self._makers[name]()
+        return self._kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def values_of(
+    exchange: Exchange,
+    own: Mapping[str, Any],
+    *,
+    talk_s: float,
+    now: datetime,
+    timing: Mapping[str, float] | None = None,
+) -> Named:
+    """The kind's own values with `CONNECTION_NAMES`; `timing` adds to what is measured anyway."""
+    makers: dict[str, Callable[[], Any]] = {
+        "timing": lambda: {
+            **{f"{phase}_s": seconds for phase, seconds in phases_of(exchange, 0.0).items()},
+            "talk_s": talk_s,
+            "total_s": exchange.duration_s + talk_s,
+            **(timing or {}),
+        },
+        "address": lambda: exchange.address,
+    }
+    if exchange.certificates:
+        makers["certificate"] = lambda: certificate_values(exchange, now)
+    for name, value in own.items():
+        makers[name] = _constant(value)
+    return Named(makers)
+
+
+def _constant(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def phases_of(exchange: Exchange, talk_s: float) -> dict[str, float]:
+    """The phases of connecting, and the talk; those of a request do not exist here."""
+    phases = {
+        name: seconds
+        for name, seconds in exchange.phases.items()
+        if name not in ("processing", "transfer")
+    }
+    return {**phases, "talk": talk_s}
+
+
+def observation(
+    exchange: Exchange,
+    values: Mapping[str, Any],
+    *,
+    now: datetime,
+    talk_s: float,
+    reason: str = "",
+    text: str = "",
+    sent: str = "",
+    received: bytes = b"",
+    facts: Mapping[str, Any] | None = None,
+    samples: tuple[Sample, ...] = (),
+    metrics: Mapping[str, Any] | None = None,
+) -> Observation:
+    """What a conversation comes to. `reason` is why it ended early, unless connecting failed; `sent`
+    and `received` are evidence, secrets already left out of `sent`."""
+    why = exchange.reason or reason
+    ours = exchange.ours or why == Reason.invalid_request
+    outcome = (Outcome.unknown if ours else Outcome.failed) if why else None
+    duration_s = exchange.duration_s + talk_s
+    measured = [Sample("timing.total_s", duration_s, "s"), *samples]
+    if exchange.certificates:
+        days_left = exchange.certificates[0].days_left(now)
+        measured.append(Sample("certificate.days_left", days_left, "d"))
+    return Observation(
+        values=values,
+        duration_s=duration_s,
+        reason=why,
+        text=exchange.text or text or "connected",
+        network=why in NETWORK,
+        outcome=outcome,
+        phases=phases_of(exchange, talk_s),
+        address=exchange.address,
+        samples=measured,
+        evidence=Evidence(
+            request=sent,
+            response=received[:EVIDENCE_BODY].decode("utf-8", "replace").rstrip("\r"),
+            facts={**facts_of(exchange), **(facts or {})},
+        ),
+        metrics={**address_metrics(exchange), **tls_metrics(exchange), **(metrics or {})},
+    )
