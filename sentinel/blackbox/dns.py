@@ -136,7 +136,7 @@ def _judged(check: Check, module: DnsModule, question: Question, message: Messag
     notes.info(
         "Got response",
         rcode=message.rcode_name,
-        response="\n".join(record.presentation for record in message.answer[:100]),
+        response="\n".join(record.text for record in message.answer[:100]),
     )
     gauges.set("probe_dns_query_succeeded", 1)
     sections = (message.answer, message.authority, message.additional)
@@ -187,7 +187,7 @@ def _valid_records(check: Check, records: Sequence[Record], rules: RecordRules) 
     if not records and (rules.fail_if_not_matches_regexp or rules.fail_if_none_matches_regexp):
         notes.error("A regular expression must match but no RRs were returned")
         return False
-    texts = [readable(record.presentation.encode()) for record in records]
+    texts = [readable(record.text.encode()) for record in records]
     for text in texts:
         notes.info("Validating RR", rr=text)
         for expression in rules.fail_if_matches_regexp:
