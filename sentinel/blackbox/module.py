@@ -65,9 +65,10 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class ProxyConfig:
-    """Where requests go through; `connect_header` are those of the CONNECT request."""
+    """Where requests go through; `connect_header` are those of the CONNECT request. The URL may hold
+    a password, so it is not shown."""
 
-    proxy_url: str = ""
+    proxy_url: str = field(default="", repr=False)
     no_proxy: str = ""
     proxy_from_environment: bool = False
     connect_header: Mapping[str, tuple[Hidden, ...]] = field(default_factory=dict)

@@ -1,0 +1,74 @@
+"""Performing a module on a target, as blackbox_exporter would: its samples, its rules, its notes.
+
+`probe` is the one door. A sick target is a `Probed` that failed, with a reason; nothing that a
+target does raises, and nothing outlives `timeout_s` but the closing of sockets.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from sentinel.blackbox.check import Allowed, Check, Notes, ReadFile
+from sentinel.blackbox.ended import Ended
+from sentinel.blackbox.http import probe_http
+from sentinel.blackbox.module import Module
+from sentinel.blackbox.probed import Probed
+from sentinel.blackbox.reasons import Because
+from sentinel.blackbox.tcp import probe_tcp, probe_unix
+from sentinel.transport.curl import Transport
+from sentinel.transport.reasons import Reason
+
+GRACE_S = 0.5
+"""After the deadline every prober has come to its own end; this ends one that has not."""
+
+
+async def probe(
+    module: Module,
+    target: str,
+    *,
+    hostname: str,
+    timeout_s: float,
+    transport: Transport,
+    allowed: Allowed,
+    read_file: ReadFile,
+) -> Probed:
+    """Perform `module` on `target` once.
+
+    `hostname` is the page's parameter (http: the Host header; tcp: the TLS server name, when the
+    module gives none). `allowed` is asked about every address after resolution, and on every
+    redirect; a refusal fails the probe with ``address_refused``. `read_file` gives what the files
+    that the module names hold now; its OSError fails the probe with ``file_unreadable``.
+    """
+    notes = Notes(transport.now)
+    deadline = transport.now() + timeout_s
+    check = Check(target, hostname, deadline, transport, allowed, read_file, notes)
+    notes.info("Beginning probe", probe=module.prober, timeout_seconds=f"{timeout_s:g}")
+    try:
+        async with asyncio.timeout_at(deadline + GRACE_S):
+            reason = await _performed(check, module)
+    except TimeoutError:
+        reason = Reason.timeout
+        notes.error("The probe did not end in time")
+    except Ended as ended:
+        reason = ended.reason
+    except Exception as failure:  # ours: the page must still say that the probe failed
+        reason = Because.internal
+        notes.error("Sentinel itself failed", err=f"{type(failure).__name__}: {failure}")
+    spent = notes.spent_s()
+    if reason:
+        notes.error("Probe failed", duration_seconds=f"{spent:.6f}", reason=reason)
+    else:
+        notes.info("Probe succeeded", duration_seconds=f"{spent:.6f}")
+    return Probed(not reason, spent, check.gauges.samples, notes.lines, str(reason))
+
+
+async def _performed(check: Check, module: Module) -> str:
+    performers: dict[str, Callable[[], Awaitable[str]]] = {
+        "http": lambda: probe_http(check, module.http),
+        "tcp": lambda: probe_tcp(check, module.tcp),
+        "unix": lambda: probe_unix(check, module.unix),
+    }
+    performer = performers.get(module.prober)
+    if performer is None:
+        check.notes.error("Unknown prober", prober=module.prober)
+        return Because.unsupported
+    return await performer()
