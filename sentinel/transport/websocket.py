@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from sentinel.transport.connection import Connection
-from sentinel.transport.handle import check
+from sentinel.transport.preset import check
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import USER_AGENT, Exchange, Request, encoded
 

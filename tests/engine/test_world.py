@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from sentinel.engine.world import MAX_OUTPUT, World
+from sentinel.engine.world import World
 from sentinel.kinds import CommandResult
+from sentinel.transport.process import MAX_OUTPUT
 from tests.actions.conftest import Kept, run_with
 
 
