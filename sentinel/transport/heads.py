@@ -184,7 +184,7 @@ class Heads:
         if len(line) >= MOST_LINE:
             raise Wrong(Reason.headers_too_large, TOO_LARGE)
         blank = line in (b"\r\n", b"\n")
-        if self._begun and not blank and self._buffer[:1] in (b" ", b"\t"):
+        if self._begun and not blank and bytes(self._buffer[:1]) in (b" ", b"\t"):
             self._folded = line.rstrip(_END).rstrip(_BLANK) + b" "
             return False
         checked(line)

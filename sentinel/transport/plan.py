@@ -10,16 +10,32 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from sentinel.transport.handle import check
+from sentinel.transport.preset import check
 from sentinel.transport.secure import Terms
-from sentinel.transport.wire import ALWAYS_PRIVATE, IpVersion, Request
+from sentinel.transport.wire import ALWAYS_PRIVATE, Request
 
 MOST_SENT = 64 * 1024
 """Bytes of a request with its body; a larger one wants both directions driven at once."""
 
 _HERE = frozenset(
-    "url method headers body follow max_redirects verify ca_file cert_file key_file connect_to ip "
-    "http_version user_agent body_limit private".split()
+    [
+        "url",
+        "method",
+        "headers",
+        "body",
+        "follow",
+        "max_redirects",
+        "verify",
+        "ca_file",
+        "cert_file",
+        "key_file",
+        "connect_to",
+        "ip",
+        "http_version",
+        "user_agent",
+        "body_limit",
+        "private",
+    ]
 )
 _ELSEWHERE = tuple(
     (field.name, field.default) for field in dataclasses.fields(Request) if field.name not in _HERE
@@ -37,8 +53,19 @@ _PLACE = re.compile(
 _DOTS = re.compile(r"/\.{1,2}(?:/|$)")
 _VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _UNUSUAL = frozenset(
-    "host connection content-length cookie expect http2-settings keep-alive te trailer "
-    "transfer-encoding upgrade".split()
+    [
+        "host",
+        "connection",
+        "content-length",
+        "cookie",
+        "expect",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
 )
 """Headers that libcurl treats in ways of its own."""
 _MOST_PORT = 65535

@@ -137,7 +137,9 @@ SICK: dict[str, Script] = {
     "to_a_bad_port": saying(b"HTTP/1.1 302 Found\r\nLocation: http://a:b/\r\n\r\n"),
     "cookies": saying(HEAD + b"Set-Cookie: a=b\r\n" * 10_000 + b"Content-Length: 2\r\n\r\nok"),
     "bad_utf8": saying(HEAD + b"X-Bad: \xff\xfe\r\nContent-Length: 3\r\n\r\na\xffb"),
-    "continued": saying(b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + HEAD + b"Content-Length: 2\r\n\r\nok"),
+    "continued": saying(
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + HEAD + b"Content-Length: 2\r\n\r\nok"
+    ),
     "bare_lines": saying(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok"),
     "two_lengths": saying(HEAD + b"Content-Length: 2\r\nContent-Length: 5\r\n\r\nok"),
     "old": saying(b"HTTP/1.0 200 OK\r\n\r\nhello"),
@@ -249,7 +251,11 @@ def on_stage(home: Path) -> Iterator[Stage]:
     stage.write_files()
     with running(stage), grpc_server() as plain, grpc_server(tls="good") as secured:
         with grpc_server(guarded=True) as bouncing, closing(_unheard()) as nobody:
-            stage.words |= {"grpc": str(plain), "grpcs": str(secured), "grpc_guarded": str(bouncing)}
+            stage.words |= {
+                "grpc": str(plain),
+                "grpcs": str(secured),
+                "grpc_guarded": str(bouncing),
+            }
             stage.words["nobody"] = str(nobody.getsockname()[1])
             yield stage
 
@@ -290,5 +296,3 @@ def running(stage: Stage) -> Iterator[None]:
     finally:
         over.set()
         thread.join(20)
-
-
