@@ -146,6 +146,21 @@ def test_two_checks_at_once_do_not_take_each_others_message(ports):
     assert 5 == len({each.values["message"] for each in both})
 
 
+def test_what_others_say_there_is_not_ours_coming_back():
+    async def broker(reader, writer):
+        for reply in (GRANTED, b"\xd0\x00", b"\x90\x03\x00\x01\x00"):
+            await reader.read(1000)
+            writer.write(reply)
+        ours = await reader.read(1000)
+        writer.write(publish("t", b"not yours", qos=0, number=0) + ours)
+        await asyncio.sleep(60)
+
+    observation = against(broker, topic="t", round_trip=True)
+
+    assert "" == observation.reason
+    assert observation.values["message"].startswith("sentinel ")
+
+
 def test_a_user_signs_in_over_tls(ports):
     signed = {"tls": True, "user": "monitor", "password": PASSWORD}
     observation = check(ports["tls"], topic="sentinel/x", round_trip=True, **signed)
