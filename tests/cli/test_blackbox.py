@@ -154,9 +154,18 @@ def test_a_file_that_changes_is_read_without_being_asked(begin: Begin, tmp_path:
 @pytest.mark.slow
 @pytest.mark.needs("openssl")
 def test_the_web_file_asks_for_tls_and_a_password(begin: Begin, tmp_path: Path) -> None:
-    argv = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split()
-    )
+    argv = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
     argv += ["-keyout", "k.pem", "-out", "c.pem", "-subj", "/CN=localhost"]
     subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True, timeout=20)
     hashed = bcrypt.hashpw(b"sesame", bcrypt.gensalt(4)).decode()
