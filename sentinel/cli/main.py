@@ -25,6 +25,9 @@ COMMANDS: Mapping[str, Row] = {
     "init": Row("sentinel.cli.init", "init", "Begin a workspace of your own."),
     "demo": Row("sentinel.cli.demo", "demo", "See the main job on a small shop, live."),
     "lint": Row("sentinel.cli.lint", "lint", "Find every mistake in every file at once."),
+    "import": Row(
+        "sentinel.cli.imports", "imports", "Turn another program's configuration into ours."
+    ),
     "schema": Row("sentinel.cli.schema", "schema", "Print the JSON Schema of a kind of document."),
     "kinds": Row("sentinel.cli.kinds", "kinds", "List what can be watched, done and paged with."),
     "run": Row("sentinel.cli.run", "run", "Watch, decide, act and page."),
