@@ -12,6 +12,7 @@ from typing import Any
 from sentinel.errors import ExpressionFailed, ExpressionRefused
 from sentinel.expression.demanded import Demand, demands, unmet
 from sentinel.expression.package import cel
+from sentinel.expression.plain import Plain, plain
 from sentinel.expression.reading import (
     CONSTANTS,
     Declaration,
@@ -56,6 +57,7 @@ class Expression:
     _reads: "tuple[tuple[str, _Tree | None], ...]" = field(default=(), compare=False, repr=False)
     _constants: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     _demands: tuple[Demand, ...] = field(default=(), compare=False, repr=False)
+    _plain: Plain | None = field(default=None, compare=False, repr=False)
 
     def evaluate(self, bindings: Mapping[str, Any]) -> Any:
         """The value as a Python value (bool, int, float, str, bytes, list, dict, None, aware UTC
@@ -64,6 +66,10 @@ class Expression:
         Raises ExpressionFailed: ``field_missing`` (no such key or index) or ``field_type`` when it
         reads anything a target sent, else ``expression_error``.
         """
+        if self._plain is not None:
+            held = self._plain(bindings)
+            if held is not None:
+                return held
         if self._demands and unmet(self._demands, bindings):
             return False
         known: dict[str, Any] = dict(self._constants)
@@ -150,6 +156,7 @@ def compile_expression(
         _reads=_reads(own),
         _constants={name: CONSTANTS[name] for name in CONSTANTS if (name,) in paths},
         _demands=demands(tokens),
+        _plain=plain(tokens),
     )
 
 

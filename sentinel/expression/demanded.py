@@ -17,7 +17,7 @@ Demand = tuple[tuple[str, ...], str]
 
 def demands(tokens: Sequence[Token]) -> tuple[Demand, ...]:
     """The demands of an expression; none where it could be true without them."""
-    return tuple(found for part in _conjuncts(tokens) if (found := _demand(part)) is not None)
+    return tuple(found for part in conjuncts(tokens) if (found := _demand(part)) is not None)
 
 
 def unmet(wanted: Sequence[Demand], bindings: Mapping[str, Any]) -> bool:
@@ -31,8 +31,8 @@ def unmet(wanted: Sequence[Demand], bindings: Mapping[str, Any]) -> bool:
     return False
 
 
-def _conjuncts(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
-    """The sides of the outermost ``&&``; nothing where the outermost operator is another."""
+def conjuncts(tokens: Sequence[Token]) -> Iterator[Sequence[Token]]:
+    """The sides of the outermost ``&&``, one without any; nothing where the outermost operator is another."""
     depth, first = 0, 0
     parts: list[Sequence[Token]] = []
     for place, token in enumerate(tokens):

@@ -7,9 +7,11 @@ warning, 2 critical, 3 unknown; the first line is for people; performance data f
 import shlex
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+
+from msgspec.structs import replace
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key

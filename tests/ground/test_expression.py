@@ -7,9 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sentinel.errors import ExpressionFailed, ExpressionRefused
 from sentinel.expression import Expression, compile_expression, default_reason
+from sentinel.expression.plain import plain
+from sentinel.expression.tokens import tokens_of
 
 NAMES = {
     "status": "int",
@@ -296,3 +300,58 @@ def test_a_text_of_another_name_is_refused_without_asking_cel() -> None:
     )
 
     assert expression.evaluate({"labels": {"shop": "two"}}) is False
+
+
+PLAIN_SOURCES = (
+    "status == 200", "status != 200", "status < 500 && size_bytes > 0", "status >= -1",
+    "timing.total_s <= 1.5", "timing.total_s > 0.0 && status == 200", "items == 10",
+    'body == "ok"', "body != 'ok'", 'body.contains("o")', 'body.startsWith("o")',
+    'body.endsWith("k") && status < 300', 'json.ratio == "0.5"', "json.open == true", "json.n != 5",
+    'labels.service == "pay" && labels.tier == "1"',
+)  # fmt: skip
+ANY_VALUE = st.one_of(
+    st.sampled_from([200, 200.0, True, False, None, "ok", "200", -1, 2**63 - 1, -(2**63), 0.0]),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.text(max_size=5),
+    st.lists(st.integers(0, 3), max_size=2),
+)
+
+
+@given(
+    source=st.sampled_from(PLAIN_SOURCES),
+    roots=st.dictionaries(st.sampled_from(["status", "size_bytes", "items", "body"]), ANY_VALUE),
+    total=ANY_VALUE,
+    below=st.dictionaries(
+        st.sampled_from(["ratio", "open", "n", "service", "tier", "total_s"]), ANY_VALUE
+    ),
+)
+def test_a_plain_comparison_is_what_the_package_says(
+    source: str, roots: dict[str, Any], total: Any, below: dict[str, Any]
+) -> None:
+    quick = expression(source)
+    assert quick._plain is not None, "this one is meant to be plain"
+    package = replace(quick, _plain=None, _demands=())
+    bindings = {**roots, "timing": {**below, "total_s": total}, "json": below, "labels": below}
+    assert outcome_of(package, bindings) == outcome_of(quick, bindings)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "200 == status", "status == 200u", 'body.contains("a\\n")', 'body == "a" || status == 1',
+        "!(status == 200)", "status in [200]", "severity >= error", "status == size_bytes",
+        'body.matches("a")', 'body < "b"', "status == 0x10", 'headers["a"] == "b"',
+        "status + 1 == 2", 'size(body) == 1', 'r"a" == body', 'body == """a"""', "json.n == null",
+    ],
+)  # fmt: skip
+def test_all_else_is_left_to_the_package(source: str) -> None:
+    compiled = plain(list(tokens_of(source)))
+    assert compiled is None
+
+
+def outcome_of(compiled: Expression, bindings: Mapping[str, Any]) -> object:
+    try:
+        return compiled.evaluate(bindings)
+    except ExpressionFailed as failed:
+        return failed.reason
