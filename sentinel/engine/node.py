@@ -24,6 +24,7 @@ from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.discovery import Discovering
 from sentinel.engine.failpoint import Stage, is_off, warn
 from sentinel.engine.folds import Folds, SiteState
+from sentinel.engine.objectives import Objectives
 from sentinel.engine.performer import Performer
 from sentinel.engine.posting import Posting
 from sentinel.engine.present import Present
@@ -113,6 +114,7 @@ class Node:
             settings.data, clock, notifier, on_blind=self._on_blind, seen=self._failing
         )
         self.upkeep = Upkeep(self)
+        self.objectives = Objectives(self)
         self._notifier = notifier
         self._loops: list[asyncio.Task[None]] = []
         self._site: SiteState | None = None
@@ -180,6 +182,7 @@ class Node:
             self.performer.run,
             self.upkeep.run,
             self.discovering.run,
+            self.objectives.run,
         )
         self._loops = [asyncio.ensure_future(self._kept(loop)) for loop in loops]
 
