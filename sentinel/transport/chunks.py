@@ -106,9 +106,7 @@ class Chunks:
         assert found is not None
         self._trailer += found[0]
         if len(self._trailer) > MOST_TRAILER:
-            raise Wrong(
-                Reason.headers_too_large, f"{TOO_LARGE}Out of memory in chunked-encoding"
-            )
+            raise Wrong(Reason.headers_too_large, f"{TOO_LARGE}Out of memory in chunked-encoding")
         at = found.end()
         if at == len(received):
             return at
