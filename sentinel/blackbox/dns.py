@@ -34,9 +34,6 @@ async def probe_dns(check: Check, module: DnsModule) -> str:
         gauges.set(f"probe_dns_{section}_rrs", 0)
     gauges.set("probe_dns_query_succeeded", 0)
     question = _question(check, module)
-    if module.dns_over_tls and module.transport_protocol != "tcp":
-        check.notes.error("Configuration error: Expected transport protocol tcp for DoT")
-        return Because.unsupported
     host, port = _place(check, module)
     began = check.transport.now()
     address, reason = await choose(check, host, module.ip)
@@ -44,6 +41,9 @@ async def probe_dns(check: Check, module: DnsModule) -> str:
         return reason
     spent = check.transport.now() - began
     gauges.set("probe_dns_duration_seconds", spent, phase="resolve")
+    if module.dns_over_tls and module.transport_protocol != "tcp":
+        check.notes.error("Configuration error: Expected transport protocol tcp for DoT")
+        return Because.unsupported
     check.notes.info(
         "Making DNS query",
         target=joined(address, str(port)),

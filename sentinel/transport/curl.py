@@ -22,6 +22,7 @@ from sentinel.transport import redirects
 from sentinel.transport.answer import read
 from sentinel.transport.connection import Connection, Peer, connected
 from sentinel.transport.flow import Flow
+from sentinel.transport.ftp import FtpAnswered, FtpAsked, converse
 from sentinel.transport.handle import Handle, Pool
 from sentinel.transport.lookup import Lookup
 from sentinel.transport.ping import Pinger
@@ -208,6 +209,10 @@ class Transport:
                 connection.close()
                 raise
         return connection
+
+    async def ftp(self, asked: FtpAsked, deadline: float) -> FtpAnswered:
+        """One conversation with an FTP server. Never raises for what it does."""
+        return await converse(self._running(), asked, deadline, self.now())
 
     def _running(self) -> Poller:
         if self._poller is None:

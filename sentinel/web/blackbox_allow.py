@@ -42,7 +42,10 @@ _TRANSLATED = ip_network("64:ff9b::/96")  # NAT64 (RFC 6052): the last four byte
 
 
 def anywhere(address: str) -> bool:
-    """Any address but link-local ones and those of cloud metadata, however they are written."""
+    """Any address but link-local ones and those of cloud metadata, however they are written; and any
+    path of a unix socket."""
+    if address.startswith("/"):
+        return True
     known = _address(address)
     return known is not None and not any(known in each for each in _SECRETS_ARE_TOLD_AT)
 

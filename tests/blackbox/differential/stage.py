@@ -7,15 +7,18 @@ import asyncio
 import socket
 import ssl
 import struct
+import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.server import serve
 
-from tests.blackbox.differential.web import proxy, site
+from tests.blackbox.differential.web import poured, proxy, site
+from tests.children import wait_for
+from tests.conftest import program
 from tests.probers.test_grpc import server as grpc_server
 from tests.transport.certificates import authority, folder, server, server_that_asks
 from tests.transport.nameserver import names, response
@@ -104,6 +107,16 @@ def zone(asked: bytes, protocol: str) -> list[bytes]:
             return [response(asked, rcode=3)]
 
 
+def tunnel(to: int) -> Script:
+    """Everything on to a server of this port, and back."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream = await asyncio.open_connection("127.0.0.1", to)
+        await asyncio.gather(poured(reader, upstream[1]), poured(upstream[0], writer))
+
+    return script
+
+
 async def talkative(websocket: Any) -> None:
     await websocket.send(f"welcome {websocket.request.headers.get('X-Who', '')}")
     async for message in websocket:
@@ -114,6 +127,15 @@ async def guarded(websocket: Any) -> None:
     await websocket.send(websocket.request.headers.get("Authorization", "nobody"))
 
 
+KINDS: dict[str, Callable[[], ssl.SSLContext]] = {
+    "": lambda: server("good"),
+    "_self": lambda: server("self"),
+    "_expired": lambda: server("expired"),
+    "_asks": server_that_asks,
+    "_12": lambda: only("good", ssl.TLSVersion.TLSv1_2),
+    "_13": lambda: only("good", ssl.TLSVersion.TLSv1_3),
+}
+"""Servers by what is wrong with their certificate, whom they ask for theirs, what they speak."""
 HEAD = b"HTTP/1.1 200 OK\r\n"
 SICK: dict[str, Script] = {
     "silent": silent,
@@ -166,15 +188,6 @@ class Stage:
         return [self.said(one) for one in value] if isinstance(value, list) else value
 
     async def _open(self, stack: AsyncExitStack) -> None:
-        four = {"12": ssl.TLSVersion.TLSv1_2, "13": ssl.TLSVersion.TLSv1_3}
-        secured = {
-            "": server("good"),
-            "_self": server("self"),
-            "_expired": server("expired"),
-            "_asks": server_that_asks(),
-            **{f"_{name}": only("good", version) for name, version in four.items()},
-        }
-
         async def put(name: str, script: Script, tls: ssl.SSLContext | None = None) -> None:
             port = await stack.enter_async_context(serving(script, tls))
             self.words[name] = str(port)
@@ -184,10 +197,14 @@ class Stage:
         await put("tcp", echo)
         for name, script in SICK.items():
             await put(name, script)
-        for kind, context in secured.items():
+        for kind, make in KINDS.items():
+            context = make()
             await put(f"https{kind}", site, context)
             await put(f"tcps{kind}", echo, context)
             await put(f"mail{kind}", upgrading(context))
+            grpc_context = make()
+            grpc_context.set_alpn_protocols(["h2"])
+            await put(f"grpcs{kind}", tunnel(int(self.words["grpc"])), grpc_context)
             port, _ = await stack.enter_async_context(names(zone, context))
             self.words[f"dot{kind}"] = str(port)
             path = str(self.home / f"unixs{kind}")
@@ -249,15 +266,52 @@ def on_stage(home: Path) -> Iterator[Stage]:
     """All servers, until the block ends."""
     stage = Stage(home)
     stage.write_files()
-    with running(stage), grpc_server() as plain, grpc_server(tls="good") as secured:
-        with grpc_server(guarded=True) as bouncing, closing(_unheard()) as nobody:
-            stage.words |= {
-                "grpc": str(plain),
-                "grpcs": str(secured),
-                "grpc_guarded": str(bouncing),
-            }
-            stage.words["nobody"] = str(nobody.getsockname()[1])
-            yield stage
+    stage.words["home"] = str(home)
+    with ExitStack() as stack:
+        for name, guarded_ in (("grpc", False), ("grpc_guarded", True)):
+            stage.words[name] = str(stack.enter_context(grpc_server(guarded=guarded_)))
+        nobody = stack.enter_context(closing(_unheard()))
+        stage.words["nobody"] = str(nobody.getsockname()[1])
+        stage.words["h2"] = str(stack.enter_context(nginx(home)))
+        stack.enter_context(running(stage))
+        yield stage
+
+
+@contextmanager
+def nginx(home: Path) -> Iterator[int]:
+    """A server that speaks HTTP/2 where it is asked for; gives its port."""
+    with closing(_unheard()) as taken:
+        port = int(taken.getsockname()[1])
+    file = home / "nginx.conf"
+    file.write_text(NGINX.format(home=home, port=port, certificates=folder()))
+    argv = [str(program("nginx")), "-c", str(file), "-e", str(home / "nginx.log")]
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: _listens(port), what="nginx")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+NGINX = """
+daemon off; master_process off; pid {home}/nginx.pid; error_log {home}/nginx.log;
+events {{ worker_connections 64; }}
+http {{
+  access_log off; client_body_temp_path {home}; proxy_temp_path {home}; fastcgi_temp_path {home};
+  uwsgi_temp_path {home}; scgi_temp_path {home};
+  server {{
+    listen 127.0.0.1:{port} ssl http2;
+    ssl_certificate {certificates}/good.pem; ssl_certificate_key {certificates}/good.key;
+    location / {{ return 200 "hello you"; }}
+  }}
+}}
+"""
 
 
 def _unheard() -> socket.socket:
