@@ -13,8 +13,8 @@ from sentinel.blackbox.module import IpChoice
 from sentinel.blackbox.reasons import Because
 from sentinel.transport.lookup import Unfound
 from sentinel.transport.reasons import Reason
+from sentinel.transport.resolve import address_hash
 
-_OFFSET, _PRIME = 0x811C9DC5, 0x01000193
 _FAMILY = {"ip4": 4, "ip6": 6}
 
 
@@ -41,7 +41,7 @@ async def choose(check: Check, host: str, choice: IpChoice) -> tuple[str, str]:
     address = ordered[0]
     notes.info("Resolved target address", target=host, ip=address)
     gauges.set("probe_ip_protocol", version_of(address))
-    gauges.set("probe_ip_addr_hash", hash_of(address))
+    gauges.set("probe_ip_addr_hash", address_hash(address))
     return (address, "") if permitted(check, address) else ("", Because.address_refused)
 
 
@@ -59,14 +59,6 @@ async def resolved(check: Check, host: str) -> tuple[str, ...] | Reason:
     if isinstance(found, Unfound):
         return found.reason
     return tuple(address.ip for address in found)
-
-
-def hash_of(address: str) -> int:
-    """FNV-1a, 32 bits, over the address' 4 or 16 bytes."""
-    number = _OFFSET
-    for byte in ip_address(address.partition("%")[0]).packed:
-        number = ((number ^ byte) * _PRIME) & 0xFFFFFFFF
-    return number
 
 
 def preferred(addresses: Sequence[str], choice: IpChoice) -> tuple[str, ...]:

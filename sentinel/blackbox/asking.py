@@ -43,12 +43,16 @@ def first(check: Check, module: HttpModule, url: Url) -> Asked:
     host = check.hostname
     for name in [name for name in headers if name.lower() == "host"]:
         host = headers.pop(name)
-    own: Lines = (*headers.items(), *_public(module.client.http_headers))
+    extra, private = extra_headers(check, module.client.http_headers)
+    own: Lines = (*headers.items(), *extra)
+    if not any(name.lower() == "authorization" for name, _ in (*own, *private)):
+        authorization = url.basic() or authorization_of(check, module.client)
+        private += (("Authorization", authorization),) if authorization else ()
     return Asked(
         url=replace(url, credentials=""),
         method=module.method or "GET",
         own=own,
-        private=private_headers(check, module.client, url=url, own=own),
+        private=private,
         tls=_named(material(check, module.client.tls), host or url.host),
         host=host,
         body=_body(check, module),
@@ -56,27 +60,22 @@ def first(check: Check, module: HttpModule, url: Url) -> Asked:
     )
 
 
-def private_headers(check: Check, client: HttpClient, *, url: Url, own: Lines) -> Lines:
-    """The headers that hold secrets. What `own` says already is not said again. Raises Ended."""
-    lines = [
+def extra_headers(check: Check, headers: Mapping[str, ExtraHeader]) -> tuple[Lines, Lines]:
+    """What everybody may see, and what is secret. Raises Ended when a file cannot be read."""
+    own = tuple((name, value) for name, extra in headers.items() for value in extra.values)
+    private = tuple(
         (name, value)
-        for name, extra in client.http_headers.items()
+        for name, extra in headers.items()
         for value in (
             *(revealed(check, secret) for secret in extra.secrets),
             *(content_of(check, path).strip() for path in extra.files),
         )
-    ]
-    if any(name.lower() == "authorization" for name, _ in (*own, *lines)):
-        return tuple(lines)
-    authorization = url.basic() or _authorization(check, client)
-    return (*lines, ("Authorization", authorization)) if authorization else tuple(lines)
+    )
+    return own, private
 
 
-def _public(headers: Mapping[str, ExtraHeader]) -> Lines:
-    return tuple((name, value) for name, extra in headers.items() for value in extra.values)
-
-
-def _authorization(check: Check, client: HttpClient) -> str:
+def authorization_of(check: Check, client: HttpClient) -> str:
+    """The Authorization header of a client block; ``""`` where it has none of its own. Raises Ended."""
     if client.basic_auth is not None:
         basic = client.basic_auth
         user = basic.username or content_of(check, basic.username_file).strip()

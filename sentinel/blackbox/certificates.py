@@ -47,6 +47,12 @@ def show(
         gauges.set("probe_tls_cipher_info", 1, cipher=cipher_name(exchange.tls_cipher))
 
 
+def show_call(gauges: Gauges, exchange: Exchange) -> None:
+    """The families of TLS that a `grpc` module has."""
+    show_refused(gauges, exchange)
+    gauges.set("probe_tls_version_info", 1, version=exchange.tls_version or "unknown")
+
+
 def show_refused(gauges: Gauges, exchange: Exchange) -> None:
     """What a certificate said that was refused: whoever is to mend it wants to know when it ended."""
     if exchange.certificates:

@@ -5,15 +5,18 @@ target does raises, and nothing outlives `timeout_s` but the closing of sockets.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from sentinel.blackbox.check import Allowed, Check, Notes, ReadFile
+from sentinel.blackbox.dns import probe_dns
 from sentinel.blackbox.ended import Ended
+from sentinel.blackbox.grpc import probe_grpc
 from sentinel.blackbox.http import probe_http
+from sentinel.blackbox.icmp import probe_icmp
 from sentinel.blackbox.module import Module
 from sentinel.blackbox.probed import Probed
 from sentinel.blackbox.reasons import Because
 from sentinel.blackbox.tcp import probe_tcp, probe_unix
+from sentinel.blackbox.websocket import probe_websocket
 from sentinel.transport.curl import Transport
 from sentinel.transport.reasons import Reason
 
@@ -62,13 +65,21 @@ async def probe(
 
 
 async def _performed(check: Check, module: Module) -> str:
-    performers: dict[str, Callable[[], Awaitable[str]]] = {
-        "http": lambda: probe_http(check, module.http),
-        "tcp": lambda: probe_tcp(check, module.tcp),
-        "unix": lambda: probe_unix(check, module.unix),
-    }
-    performer = performers.get(module.prober)
-    if performer is None:
-        check.notes.error("Unknown prober", prober=module.prober)
-        return Because.unsupported
-    return await performer()
+    match module.prober:
+        case "http":
+            return await probe_http(check, module.http)
+        case "tcp":
+            return await probe_tcp(check, module.tcp)
+        case "unix":
+            return await probe_unix(check, module.unix)
+        case "dns":
+            return await probe_dns(check, module.dns)
+        case "icmp":
+            return await probe_icmp(check, module.icmp)
+        case "grpc":
+            return await probe_grpc(check, module.grpc)
+        case "websocket":
+            return await probe_websocket(check, module.websocket)
+        case _:
+            check.notes.error("Unknown prober", prober=module.prober)
+            return Because.unsupported

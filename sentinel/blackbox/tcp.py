@@ -1,13 +1,13 @@
 """`tcp` and `unix` modules: a connection, over TLS where asked, and a dialogue."""
 
-from sentinel.blackbox import certificates
-from sentinel.blackbox.address import choose
+from sentinel.blackbox.address import choose, permitted
 from sentinel.blackbox.check import Check
 from sentinel.blackbox.dialogue import Dialogue
 from sentinel.blackbox.ended import Ended
 from sentinel.blackbox.module import TcpModule
 from sentinel.blackbox.reasons import Because
-from sentinel.blackbox.tlsfiles import TlsMaterial, material
+from sentinel.blackbox.securing import secured
+from sentinel.blackbox.tlsfiles import material
 from sentinel.blackbox.urls import port_number, split_host_port
 from sentinel.transport.connection import Connection
 
@@ -20,29 +20,21 @@ async def probe_tcp(check: Check, module: TcpModule) -> str:
     address, reason = await choose(check, host, module.ip)
     if reason:
         return reason
-    tls = material(check, module.tls_config)
-    name = tls.server_name or check.hostname or host
     check.notes.info(f"Dialing TCP {'with' if module.tls else 'without'} TLS")
     connection = await check.transport.connect(
-        address,
-        port,
-        check.deadline,
-        tls=module.tls,
-        verify=tls.verify,
-        ca_file=module.tls_config.ca_file,
-        server_name=name,
+        address, port, check.deadline, source_ip=module.source_ip_address
     )
-    try:
-        return await _talk(check, module, connection, tls, name)
-    finally:
-        connection.close()
+    return await _talked(check, module, connection, name=check.hostname or host)
 
 
 async def probe_unix(check: Check, module: TcpModule) -> str:
-    """The target is the path of a socket on this machine."""
+    """The target is the path of a socket on this machine; `allowed` is asked about the path."""
     _begin(check)
-    check.notes.error("Unix sockets need the transport's")
-    return Because.unsupported
+    if not permitted(check, check.target):
+        return Because.address_refused
+    check.notes.info(f"Dialing unix {'with' if module.tls else 'without'} TLS")
+    connection = await check.transport.connect("", 0, check.deadline, unix_path=check.target)
+    return await _talked(check, module, connection, name="")
 
 
 def _begin(check: Check) -> None:
@@ -59,20 +51,20 @@ def _place(check: Check) -> tuple[str, int]:
         raise Ended(Because.invalid_target) from wrong
 
 
-async def _talk(
-    check: Check, module: TcpModule, connection: Connection, tls: TlsMaterial, name: str
-) -> str:
-    exchange = connection.exchange
-    if exchange.reason:
-        check.notes.error("Error dialing TCP", err=exchange.text or exchange.reason)
-        certificates.show_refused(check.gauges, exchange)
-        return exchange.reason
-    check.notes.info("Successfully dialed")
-    if module.tls:
-        certificates.show(check.gauges, exchange, authorities=tls.authorities, cipher=False)
+async def _talked(check: Check, module: TcpModule, connection: Connection, *, name: str) -> str:
+    """Talk over the connection, and close it."""
+    try:
+        if connection.exchange.reason:
+            lost = connection.exchange
+            check.notes.error("Error dialing", err=lost.text or lost.reason)
+            return lost.reason or ""
+        check.notes.info("Successfully dialed")
 
-    async def start_tls() -> str:
-        check.notes.error("TLS Handshake (client) failed")
-        return Because.unsupported
+        async def start_tls() -> str:
+            tls = material(check, module.tls_config)
+            return await secured(check, connection, tls, name=name)
 
-    return await Dialogue(check, connection, start_tls).have(module.query_response)
+        reason = await start_tls() if module.tls else ""
+        return reason or await Dialogue(check, connection, start_tls).have(module.query_response)
+    finally:
+        connection.close()

@@ -25,9 +25,15 @@ COMMANDS: Mapping[str, Row] = {
     "init": Row("sentinel.cli.init", "init", "Begin a workspace of your own."),
     "demo": Row("sentinel.cli.demo", "demo", "See the main job on a small shop, live."),
     "lint": Row("sentinel.cli.lint", "lint", "Find every mistake in every file at once."),
+    "import": Row(
+        "sentinel.cli.imports", "imports", "Turn another program's configuration into ours."
+    ),
     "schema": Row("sentinel.cli.schema", "schema", "Print the JSON Schema of a kind of document."),
     "kinds": Row("sentinel.cli.kinds", "kinds", "List what can be watched, done and paged with."),
     "run": Row("sentinel.cli.run", "run", "Watch, decide, act and page."),
+    "blackbox": Row(
+        "sentinel.cli.blackbox", "blackbox", "Probe for Prometheus in blackbox_exporter's place."
+    ),
     "probe": Row("sentinel.cli.probe", "probe", "Check one probe now and show its phases."),
     "probes": Row("sentinel.cli.probe", "probes", "List probes and how they stand."),
     "incidents": Row("sentinel.cli.incident", "incidents", "List incidents."),

@@ -1,7 +1,6 @@
 """``sentinel run``: one node and its one port."""
 
 import asyncio
-import contextlib
 import itertools
 import json
 import logging
@@ -21,6 +20,7 @@ import uvicorn
 
 from sentinel.cli.arguments import addresses_of
 from sentinel.cli.output import Exit
+from sentinel.cli.server import Server
 from sentinel.engine import failpoint
 from sentinel.engine.node import Node, Settings, read_workspace
 from sentinel.engine.secrets import LiveSecrets
@@ -67,14 +67,6 @@ def incident_ids() -> Iterator[str]:
     """Fresh incident ids: 8 characters of Crockford base32."""
     for _ in itertools.count():
         yield "".join(secrets.choice(CROCKFORD) for _ in range(8))
-
-
-class Server(uvicorn.Server):
-    """Uvicorn without its own signals: the node ends in its own order."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def listen(address: str, unix: Path) -> list[socket.socket]:

@@ -48,6 +48,7 @@ _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
 _EMAIL = re.compile(r"\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}\b")
 _DIGITS = re.compile(r"(?<!\d)(?<!\d\.)\d(?:[ -]?\d){12,18}(?!\.?\d)")
 _REFERENCE = re.compile(r"(?:env|file):[^{}\s]+")
+_INSIDE = re.compile(r"\{((?:env|file):[^{}\s]+)\}")
 
 
 class Redactor:
@@ -151,12 +152,7 @@ def _base64_forms(secret: bytes) -> Iterator[str]:
 def secret_values(values: Iterable[Any], secrets: Secrets) -> frozenset[str]:
     """The values of all secrets referred to anywhere in these documents, for a `Redactor`. A
     source that is not there has no value to leak, and is told where it is used."""
-    found = {
-        reference
-        for value in values
-        for secret in _secrets_in(value)
-        for reference in _REFERENCE.findall(secret.template)
-    }
+    found = {reference for value in values for reference in _references_in(value)}
     revealed = set()
     for reference in found:
         try:
@@ -166,18 +162,21 @@ def secret_values(values: Iterable[Any], secrets: Secrets) -> frozenset[str]:
     return frozenset(revealed)
 
 
-def _secrets_in(value: Any) -> Iterator[Secret]:
+def _references_in(value: Any) -> Iterator[str]:
+    """Of secrets, and of texts that hold them in braces, as URLs do."""
     if isinstance(value, Secret):
-        yield value
+        yield from _REFERENCE.findall(value.template)
+    elif isinstance(value, str):
+        yield from _INSIDE.findall(value)
     elif dataclasses.is_dataclass(value):
         for each in dataclasses.fields(value):
-            yield from _secrets_in(getattr(value, each.name, None))
+            yield from _references_in(getattr(value, each.name, None))
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _secrets_in(each)
+            yield from _references_in(each)
     elif isinstance(value, tuple | list | frozenset | set):
         for each in value:
-            yield from _secrets_in(each)
+            yield from _references_in(each)
 
 
 def _is_sensitive(key: str) -> bool:

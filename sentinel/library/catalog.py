@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from sentinel.blackbox.module import Module
 from sentinel.incident.policy import Policy
 from sentinel.library import directory
 from sentinel.library.crosscheck import cross_check
@@ -22,6 +23,7 @@ from sentinel.library.declared import Declared, canonical
 from sentinel.library.directory import Client, Location, Team, User, Vendor
 from sentinel.library.document import Level, Problem
 from sentinel.library.expanding import Discovery, read_discovery
+from sentinel.library.modules_site import site_modules
 from sentinel.library.people import read_person
 from sentinel.library.playbooks import read_playbook
 from sentinel.library.probes import read_probe
@@ -82,6 +84,8 @@ class Catalog:
     documents: Bodies
     digest: str
     root: Folder
+    modules: Mapping[str, Module] = field(default_factory=dict)
+    """Those of the file that `site.blackbox` names."""
     discoveries: Mapping[str, Discovery] = field(default_factory=dict)
     """Declarations that come to probes while a node runs (``engine.discovery``)."""
 
@@ -149,6 +153,10 @@ def read_workspace(
         _addresses(documents, addresses or {}, reading)
         made = _Values(documents, reading)
         cross_check(made.probes, documents, reading)
+        if made.site is not None:
+            entry = documents["site"][0].at / "blackbox"
+            made.modules, wrong = site_modules(root, made.site.blackbox, entry)
+            problems += wrong
         refused = any(each.level is Level.error for each in [*problems, *reading.problems()])
         catalog = None if refused else made.catalog(root)
         if more is not None:
@@ -224,6 +232,7 @@ class _Values:
         self.maintenance = _present(read_maintenance(each) for each in self._of("maintenance"))
         sites = [read_site(each, reading.addresses) for each in self._of("site")]
         self.site = sites[0] if sites else None
+        self.modules: Mapping[str, Module] = {}
         if not sites:
             _no_site(documents, reading)
 
@@ -271,6 +280,7 @@ class _Values:
             documents=Bodies(self._digests),
             digest=hashlib.sha256(canonical(listing)).hexdigest(),
             root=root,
+            modules=self.modules,
             discoveries=self.discoveries,
         )
 

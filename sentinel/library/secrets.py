@@ -15,6 +15,7 @@ _TELLING = re.compile(
 TOKENLESS = frozenset(
     {"http", "https", "mailto", "mailtos", "json", "jsons", "xml", "xmls", "form", "forms"}
     | {"file", "syslog", "mqtt", "mqtts", "ntfy", "ntfys", "dbus", "ftp", "ftps", "sftp", "rsync"}
+    | {"socks4", "socks4a", "socks5", "socks5h"}
 )
 """Schemes whose URL names a place and holds no token of its own."""
 

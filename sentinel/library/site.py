@@ -10,6 +10,7 @@ from sentinel.incident.policy import Grouping
 from sentinel.labels import check
 from sentinel.library import pieces, spans
 from sentinel.library.declared import Declared
+from sentinel.library.modules_site import BLACKBOX, SiteBlackbox, read_blackbox
 from sentinel.library.probes import check_schedule
 from sentinel.library.reading import At
 from sentinel.library.shape import Schema
@@ -41,6 +42,7 @@ class Site:
     group: Grouping = Grouping()
     keep: Keep = Keep()
     intake_allow: tuple[str, ...] = ()
+    blackbox: SiteBlackbox | None = None
     place: Place = Place("", 0, 0)
 
 
@@ -117,6 +119,7 @@ SITE: Schema = pieces.entry(
             },
             "Who may send alerts",
         ),
+        "blackbox": BLACKBOX,
     },
     "The installation as a whole",
     "unmatched",
@@ -149,6 +152,7 @@ def read_site(declared: Declared, addresses: Mapping[str, str]) -> Site | None:
     fallback = _fallback(body.get("fallback"), at / "fallback")
     _check_networks(body.get("intake", {}).get("allow", ()), at / "intake" / "allow")
     group = _group(body.get("group", {}), at / "group")
+    blackbox = read_blackbox(body.get("blackbox"), at / "blackbox")
     severity_of = {word: Severity[each] for word, each in body.get("severity_of", {}).items()}
     if fallback is None or "unmatched" not in body:
         return None
@@ -161,6 +165,7 @@ def read_site(declared: Declared, addresses: Mapping[str, str]) -> Site | None:
         group=group,
         keep=_keep(body.get("keep", {})),
         intake_allow=tuple(body.get("intake", {}).get("allow", ())),
+        blackbox=blackbox,
         place=declared.place,
     )
 

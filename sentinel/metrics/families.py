@@ -202,7 +202,8 @@ class ProbeFamilies:
 def _looks(probe: Probe) -> tuple[Any, ...]:
     """All that the lines of a probe depend on."""
     where = (probe.kind, probe.client, probe.service, probe.vendor, probe.timeout_s)
-    return (*where, tuple(sorted(probe.labels.items())), type(probe.prober))
+    own = getattr(probe.prober, "METRICS", ())
+    return (*where, tuple(sorted(probe.labels.items())), type(probe.prober), own)
 
 
 def _standing(shown: _Shown, outcome: Outcome, *, firing: bool) -> tuple[str, ...]:

@@ -202,13 +202,14 @@ class Metrics:
         else:
             content_type = CONTENT_TYPE_PLAIN_0_0_4
             body = generate_latest(self.registry) + probes
-        if not _takes_gzip(encodings):
+        if not takes_gzip(encodings):
             return Page(body, content_type, "")
         packer = zlib.compressobj(level=1, wbits=_GZIP)
         return Page(packer.compress(body) + packer.flush(), content_type, "gzip")
 
 
-def _takes_gzip(encodings: str) -> bool:
+def takes_gzip(encodings: str) -> bool:
+    """Whether an ``Accept-Encoding`` header lets the answer be packed with gzip."""
     for each in encodings.lower().split(","):
         name, _, quality = each.partition(";")
         if name.strip() == "gzip":

@@ -100,10 +100,7 @@ class Grpc:
     ca_file: str = key("PEM file of the authorities to trust instead of the system's.", default="")
     cert_file: str = key("PEM file of a client certificate.", default="")
     key_file: str = key("PEM file of its key, when it is not in the same file.", default="")
-    server_name: str = key(
-        "Name to ask for and to verify, when it is not the host's; also the call's authority.",
-        default="",
-    )
+    server_name: str = key("Name to ask for and to verify, when it is not the host's.", default="")
     ip: Literal["any", "ipv4", "ipv6"] = key("Which addresses to use.", default="any")
 
     def __post_init__(self) -> None:
@@ -130,10 +127,10 @@ class Grpc:
         return self._observed(health, world)
 
     def _request(self) -> Request:
-        name = self.server_name or self.host_
+        host = f"[{self.host_}]" if ":" in self.host_ else self.host_
         return Request(
-            f"{'https' if self.tls else 'http'}://{_authority(name)}:{self.port}",
-            connect_to=f"{_authority(self.host_)}:{self.port}" if self.server_name else "",
+            f"{'https' if self.tls else 'http'}://{host}:{self.port}",
+            server_name=self.server_name,
             verify=self.verify,
             ca_file=self.ca_file,
             cert_file=self.cert_file,
@@ -176,10 +173,6 @@ class Grpc:
             response=health.exchange.head_text(),
             facts={**facts_of(health.exchange), **said},
         )
-
-
-def _authority(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def _verdict(health: Health, needed: frozenset[str]) -> tuple[str, Outcome | None, str]:

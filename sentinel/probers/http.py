@@ -2,48 +2,33 @@
 
 import base64
 import json as jsonlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, Secrets, key
-from sentinel.monitor.probe import Evidence, Observation, Sample
+from sentinel.monitor.probe import Observation
+from sentinel.probers.http_answer import FUNCTIONS, NAMES, observed
+from sentinel.probers.http_signing import Basic, OAuth2
 from sentinel.transport.curl import Visitor
-from sentinel.transport.page import (
-    header_map,
-    html_attr,
-    html_count,
-    html_text,
-    json_value,
-    text_of,
-)
+from sentinel.transport.oauth2 import FORM, fetch_signed
 from sentinel.transport.reasons import Reason
 from sentinel.transport.redirects import origin
-from sentinel.transport.shown import (
-    CERTIFICATE_NAMES,
-    EVIDENCE_BODY,
-    certificate_values,
-    facts_of,
-    http_metrics,
-)
-from sentinel.transport.wire import BODY_LIMIT, Exchange, Request, phrase
+from sentinel.transport.wire import BODY_LIMIT, IpVersion, Request, TlsVersion
 from sentinel.words import Outcome, Secret
 
-_FORM = "application/x-www-form-urlencoded"
 _ENCODINGS = {"none": "", "any": "gzip, br, deflate"}
-_FAMILIES: Mapping[str, Literal["any", "4", "6"]] = {"any": "any", "ipv4": "4", "ipv6": "6"}
-
-
-@dataclass(frozen=True, slots=True)
-class Basic:
-    """Credentials of HTTP's basic scheme (RFC 7617)."""
-
-    user: str = key("User name.", examples=["monitor"])
-    password: Secret = key("Password, by reference.", examples=["env:SHOP_PASSWORD"])
+_FAMILIES: Mapping[str, IpVersion] = {
+    "any": "any",
+    "ipv4": "4",
+    "ipv6": "6",
+    "prefer_ipv4": "prefer_4",
+    "prefer_ipv6": "prefer_6",
+}
+_TLS: Mapping[str, TlsVersion] = {"1.0": "1.0", "1.1": "1.1", "1.2": "1.2", "1.3": "1.3"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,42 +41,27 @@ class Http:
 
     Expectations may use `status`, `headers` (names in lower case; a header sent twice is joined
     with `, `), `body` (text, by its charset, else UTF-8), `json` (null when the body is not JSON
-    or has more than 5,000 values), `html` with `html.text("h1")`, `html.attr("a.next", "href")`
-    and `html.count("li.product")` (CSS selectors; text and attribute are null when nothing is
-    there), `timing`, `certificate` (https only), `redirects`, `size_bytes` (on the wire),
-    `http_version`, `address` and `url` (the last one asked). Where a probe has no `expect`, the
-    status must be 2xx, else the reason is `unexpected_status`.
+    or has more than 5,000 values) with `json.path("$.items[?@.stock > 0].sku")` and `json.paths`
+    (JSONPath, RFC 9535: the first value or null, and the list of all), `html` with
+    `html.text("h1")`, `html.attr("a.next", "href")` and `html.count("li.product")` (CSS selectors;
+    text and attribute are null when nothing is there), with `html.json_ld("Product")` and
+    `html.json_ld_all` (schema.org in JSON-LD: the first object of a type or null, and the list of
+    all) and with `html.product()` (the page's product in one shape: `name sku gtin brand url price
+    currency availability price_valid_until offers`), `timing`, `certificate` (https only),
+    `redirects`, `size_bytes` (on the wire), `http_version`, `address` and `url` (the last one
+    asked). Where a probe has no `expect`, the status must be 2xx, else the reason is
+    `unexpected_status`.
+
+    With `oauth2` a token is fetched first, kept in memory while it is good, and fetched anew once
+    when a kept one is answered with 401; its time is not in `timing`. Where there is none, nothing
+    is asked and the reason is `oauth2_failed`. Through a `proxy` the address is the proxy's, and
+    what it and the way through it take is in `connect` and `tls`; its own failures are
+    `proxy_failed` (nobody there, or no such protocol) and `proxy_refused` (it said no).
     """
 
     KIND: ClassVar[str] = "http"
-    NAMES: ClassVar[Declaration] = {
-        "status": "int",
-        "headers": "map",
-        "body": "string",
-        "json": "dyn",
-        "html": "dyn",
-        "timing": {
-            "total_s": "double",
-            "resolve_s": "double",
-            "connect_s": "double",
-            "tls_s": "double",
-            "processing_s": "double",
-            "transfer_s": "double",
-        },
-        "certificate": CERTIFICATE_NAMES,
-        "redirects": {"count": "int", "url": "string"},
-        "size_bytes": "int",
-        "http_version": "string",
-        "address": "string",
-        "url": "string",
-    }
-
-    FUNCTIONS: ClassVar[Mapping[str, Callable[..., Any]]] = {
-        "attr": html_attr,
-        "text": html_text,
-        "count": html_count,
-    }
-    """What expressions may call on `html`, beside the language's own functions."""
+    NAMES: ClassVar[Declaration] = NAMES
+    FUNCTIONS: ClassVar[Mapping[str, Callable[..., Any]]] = FUNCTIONS
 
     url: str = key(
         "Where to ask, with scheme and host. `{env:NAME}` may stand in a user, password or token "
@@ -142,6 +112,17 @@ class Http:
     bearer: Secret | None = key(
         "Sign in with a bearer token.", default=None, examples=["env:SHOP_TOKEN"]
     )
+    oauth2: OAuth2 | None = key(
+        "Sign in with a token for client credentials.",
+        default=None,
+        examples=[
+            {
+                "token_url": "https://login.acme.example/oauth2/token",
+                "client_id": "sentinel",
+                "client_secret": "env:ACME_CLIENT_SECRET",
+            }
+        ],
+    )
     follow: bool = key("Follow redirects.", default=True)
     max_redirects: int = key("How many, at most.", default=10, minimum=0, maximum=30)
     verify: bool = key("Refuse a certificate that cannot be verified.", default=True)
@@ -154,9 +135,47 @@ class Http:
         default="",
         examples=["10.0.0.7:8443"],
     )
-    ip: Literal["any", "ipv4", "ipv6"] = key("Which addresses to use.", default="any")
+    server_name: str = key(
+        "The name to ask for in the TLS handshake and to find in the certificate, where it is not "
+        "the URL's.",
+        default="",
+        examples=["shop.acme.example"],
+    )
+    unix_socket: str = key(
+        "Connect to this socket of the machine; the URL's host is only said.",
+        default="",
+        examples=["/run/shop/web.sock"],
+    )
+    source_ip: str = key(
+        "The address of this machine to connect from.", default="", examples=["192.0.2.10"]
+    )
+    proxy: Secret | None = key(
+        "Ask through this proxy: http, https, socks4, socks4a, socks5 or socks5h (the last and "
+        "socks4a resolve the name themselves). `{env:NAME}` may stand in its user and password "
+        "places.",
+        default=None,
+        examples=["http://proxy.acme.example:3128", "socks5h://{env:PROXY_LOGIN}@10.0.0.5:1080"],
+    )
+    no_proxy: tuple[str, ...] = key(
+        "Hosts, domains and networks that are asked without the proxy, also after a redirect.",
+        default=(),
+        examples=[["acme.example", "10.0.0.0/8"]],
+    )
+    ip: Literal["any", "ipv4", "ipv6", "prefer_ipv4", "prefer_ipv6"] = key(
+        "Which addresses to use. A preferred kind is used when the name has it, and fails when it "
+        "does not answer.",
+        default="any",
+    )
     http_version: Literal["auto", "1.1", "2", "3"] = key(
-        "HTTP version to offer; auto is 2 over TLS, else 1.1.", default="auto"
+        "HTTP version to offer; auto is 2 over TLS, else 1.1. 2 over plain text is spoken at once, "
+        "3 is spoken or fails.",
+        default="auto",
+    )
+    tls_min: Literal["auto", "1.0", "1.1", "1.2", "1.3"] = key(
+        "The lowest version of TLS to accept; auto is 1.2.", default="auto"
+    )
+    tls_max: Literal["auto", "1.0", "1.1", "1.2", "1.3"] = key(
+        "The highest version of TLS to offer.", default="auto"
     )
     compression: Literal["none", "gzip", "br", "deflate", "any"] = key(
         "Which encodings to accept; the body is decoded.", default="none"
@@ -171,9 +190,15 @@ class Http:
     _plain: tuple[Request, str] | None = field(default=None, init=False, repr=False, compare=False)
     """The request of a stranger without secrets, and its head: they never change."""
 
+    def __post_init__(self) -> None:
+        if sum(each is not None for each in (self.basic, self.bearer, self.oauth2)) > 1:
+            raise ValueError("`basic`, `bearer` and `oauth2` exclude each other: keep one")
+        if self.unix_socket and self.proxy is not None:
+            raise ValueError("`unix_socket` and `proxy` exclude each other: keep one")
+
     def host(self) -> str:
-        """The host that is connected to."""
-        return _host(self.connect_to or self.url)
+        """The host that is connected to; ``""`` for a socket of this machine."""
+        return "" if self.unix_socket else _host(self.connect_to or self.url)
 
     async def observe(self, world: ProbeWorld) -> Observation:
         """Ask once."""
@@ -190,15 +215,23 @@ class Http:
         except ValueError as error:
             return _unasked(str(error))
         jar = visitor.jar if visitor is not None else None
-        exchange = await world.transport.fetch(request, world.deadline, jar=jar)
+        token = ""
+        if self.oauth2 is None:
+            exchange = await world.transport.fetch(request, world.deadline, jar=jar)
+        else:
+            grant = self.oauth2.grant(request, world.secrets)
+            exchange, token = await fetch_signed(
+                world.transport, request, grant, world.deadline, jar=jar
+            )
+            head += "\r\nAuthorization: ***" if token else ""
         if visitor is not None and exchange.status:
             visitor.page = exchange.url
-        return observed(exchange, head, now=world.now, needed=world.needed)
+        return observed(exchange, head, now=world.now, needed=world.needed, hidden=token)
 
     def _remembered(self, secrets: Secrets, visitor: Visitor | None) -> tuple[Request, str]:
         request = self.request(secrets, visitor)
         whole = request, request.head()
-        secret = self.basic or self.bearer or self.secret_headers or self.secret_form
+        secret = self.basic or self.bearer or self.secret_headers or self.secret_form or self.proxy
         if visitor is None and not secret and "{" not in self.url:
             object.__setattr__(self, "_plain", whole)
         return whole
@@ -241,6 +274,13 @@ class Http:
             compression=_ENCODINGS.get(self.compression, self.compression),
             body_limit=self.max_body_bytes,
             private=frozenset(name.lower() for name in self.secret_headers),
+            server_name=self.server_name,
+            unix_socket=self.unix_socket,
+            source_ip=self.source_ip,
+            proxy=secrets.reveal(self.proxy) if self.proxy is not None else "",
+            no_proxy=",".join(self.no_proxy),
+            tls_min_version=_TLS.get(self.tls_min, ""),
+            tls_max_version=_TLS.get(self.tls_max, ""),
         )
 
     def _content(self, secrets: Secrets) -> tuple[bytes | None, str]:
@@ -249,7 +289,7 @@ class Http:
             return jsonlib.dumps(self.json).encode(), "application/json"
         if self.form or self.secret_form:
             hidden = {name: secrets.reveal(value) for name, value in self.secret_form.items()}
-            return urlencode({**self.form, **hidden}).encode(), _FORM
+            return urlencode({**self.form, **hidden}).encode(), FORM
         if self.body:
             return self.body.encode(), ""
         return (b"" if self.method in ("POST", "PUT", "PATCH") else None), ""
@@ -258,91 +298,6 @@ class Http:
 def _unasked(text: str) -> Observation:
     """Nothing was asked, since the request cannot be built: says nothing about the target."""
     return Observation({}, 0.0, Reason.invalid_request, text, outcome=Outcome.unknown)
-
-
-def observed(
-    exchange: Exchange, head: str, *, now: datetime, needed: frozenset[str]
-) -> Observation:
-    """What an exchange comes to as an observation; `head` is its request's, for evidence. Without
-    anything `needed` the status counts."""
-    reason, outcome, text = _verdict(exchange, needed)
-    samples = [Sample("timing.total_s", exchange.duration_s, "s")]
-    certificates = exchange.certificates if exchange.pems else ()
-    if certificates:
-        samples.append(Sample("certificate.days_left", certificates[0].days_left(now), "d"))
-    return Observation(
-        values=Seen(exchange, now),
-        duration_s=exchange.duration_s,
-        reason=reason,
-        text=text,
-        network=exchange.network,
-        outcome=outcome,
-        phases=exchange.phases,
-        address=exchange.address,
-        samples=samples,
-        evidence=Evidence(
-            request=head,
-            response=exchange.head_text(),
-            body=exchange.body[:EVIDENCE_BODY],
-            facts=facts_of(exchange),
-        ),
-        metrics=http_metrics(exchange),
-    )
-
-
-def _verdict(exchange: Exchange, needed: frozenset[str]) -> tuple[str, Outcome | None, str]:
-    if exchange.reason is not None:
-        ours = exchange.ours or exchange.reason is Reason.invalid_request
-        return exchange.reason, Outcome.unknown if ours else Outcome.failed, exchange.text
-    said = phrase(exchange.status)
-    if not needed and not 200 <= exchange.status < 300:
-        return "unexpected_status", Outcome.failed, f"the status is {said}"
-    return "", None, said
-
-
-class Seen(Mapping[str, Any]):
-    """The names that expectations use, each computed when it is asked for, and once."""
-
-    __slots__ = ("_exchange", "_kept", "_now")
-
-    def __init__(self, exchange: Exchange, now: datetime) -> None:
-        self._exchange = exchange
-        self._now = now
-        self._kept: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._kept:
-            self._kept[name] = self._value(name)
-        return self._kept[name]
-
-    def __iter__(self) -> Iterator[str]:
-        plain = not self._exchange.certificates
-        return (name for name in Http.NAMES if not (plain and name == "certificate"))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def _value(self, name: str) -> Any:
-        exchange = self._exchange
-        match name:
-            case "status" | "size_bytes" | "http_version" | "address" | "url":
-                return getattr(exchange, name)
-            case "headers":
-                return header_map(exchange)
-            case "body" | "html":
-                return text_of(exchange)
-            case "json":
-                return json_value(exchange.body)
-            case "timing":
-                phases = exchange.phases
-                timing = {f"{phase}_s": seconds for phase, seconds in phases.items()}
-                return {"total_s": exchange.duration_s, **timing}
-            case "certificate":
-                return certificate_values(exchange, self._now)
-            case "redirects":
-                return {"count": exchange.redirected, "url": exchange.url}
-            case _:
-                raise KeyError(name)
 
 
 def _against(visitor: Visitor, url: str, *, below_base: bool) -> str:

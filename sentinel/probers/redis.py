@@ -10,11 +10,13 @@ from sentinel.kinds import ProbeWorld, key
 from sentinel.monitor.probe import MetricFamily, Observation, Sample
 from sentinel.probers.spoken import (
     CONNECTION_NAMES,
-    FAMILIES,
     TIMING,
     ca_file_key,
+    cert_file_key,
     ip_key,
+    key_file_key,
     observation,
+    opened,
     server_name_key,
     values_of,
     verify_key,
@@ -121,6 +123,8 @@ class Redis:
     tls: bool = key("Speak TLS from the beginning.", default=False)
     verify: bool = verify_key()
     ca_file: str = ca_file_key()
+    cert_file: str = cert_file_key()
+    key_file: str = key_file_key()
     server_name: str = server_name_key()
     ip: Literal["any", "ipv4", "ipv6"] = ip_key()
 
@@ -140,16 +144,7 @@ class Redis:
 
     async def observe(self, world: ProbeWorld) -> Observation:
         """Connect once, and ask."""
-        connection = await world.transport.connect(
-            self.host_,
-            self.port,
-            world.deadline,
-            tls=self.tls,
-            verify=self.verify,
-            ca_file=self.ca_file,
-            server_name=self.server_name,
-            ip=FAMILIES[self.ip],
-        )
+        connection = await opened(self, world, port=self.port, tls=self.tls)
         talk = _Talk(connection, world)
         started = world.transport.now()
         try:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from sentinel.expression import Declaration
-from sentinel.kinds import key
+from sentinel.kinds import ProbeWorld, key
 from sentinel.monitor.probe import Evidence, Observation, Sample
+from sentinel.transport.connection import Connection
+from sentinel.transport.lines import Ended
 from sentinel.transport.reasons import NETWORK, Reason
 from sentinel.transport.shown import (
     CERTIFICATE_NAMES,
@@ -45,6 +47,16 @@ def ca_file_key() -> Any:
     return key("PEM file of the authorities to trust instead of the system's.", default="")
 
 
+def cert_file_key() -> Any:
+    """Who we are."""
+    return key("PEM file of a client certificate.", default="")
+
+
+def key_file_key() -> Any:
+    """Its key."""
+    return key("PEM file of its key, when it is not in the same file.", default="")
+
+
 def server_name_key() -> Any:
     """The certificate's name, where it is not the host's."""
     return key("Name to ask for and to verify, when it is not the host's.", default="")
@@ -53,6 +65,78 @@ def server_name_key() -> Any:
 def ip_key() -> Any:
     """Which addresses; the field's type is ``Literal["any", "ipv4", "ipv6"]``."""
     return key("Which addresses to use.", default="any")
+
+
+class Wanted(Protocol):
+    """The fields of a kind that say whom to connect to, and how its certificate is verified."""
+
+    @property
+    def host_(self) -> str: ...
+    @property
+    def verify(self) -> bool: ...
+    @property
+    def ca_file(self) -> str: ...
+    @property
+    def cert_file(self) -> str: ...
+    @property
+    def key_file(self) -> str: ...
+    @property
+    def server_name(self) -> str: ...
+    @property
+    def ip(self) -> Literal["any", "ipv4", "ipv6"]: ...
+
+
+async def opened(wanted: Wanted, world: ProbeWorld, *, port: int, tls: bool) -> Connection:
+    """A connection as the kind's fields want it; look at its `exchange.reason` before using it."""
+    return await world.transport.connect(
+        wanted.host_,
+        port,
+        world.deadline,
+        tls=tls,
+        verify=wanted.verify,
+        ca_file=wanted.ca_file,
+        cert_file=wanted.cert_file,
+        key_file=wanted.key_file,
+        server_name=wanted.server_name,
+        ip=FAMILIES[wanted.ip],
+    )
+
+
+async def secured(
+    connection: Connection, wanted: Wanted, world: ProbeWorld, *, waiting: bytes
+) -> None:
+    """Go on over TLS, after the peer agreed to. Raises Ended.
+
+    `waiting` is what came and was not read: plain text that was said after the agreement would
+    count as said over TLS, so it ends the conversation (the "STARTTLS injection" of 2011 and 2021).
+    """
+    if waiting:
+        raise Ended(Reason.protocol_error, "plain text came between the agreement to TLS and TLS")
+    lost = await connection.start_tls(
+        server_name=wanted.server_name or wanted.host_,
+        deadline=world.deadline,
+        verify=wanted.verify,
+        ca_file=wanted.ca_file,
+        cert_file=wanted.cert_file,
+        key_file=wanted.key_file,
+    )
+    if lost is not None:
+        raise Ended(lost, connection.exchange.text)
+
+
+class Talked:
+    """Measures a talk over a connection, without what TLS within it took, which is a phase of its own."""
+
+    def __init__(self, connection: Connection, world: ProbeWorld) -> None:
+        self._connection = connection
+        self._now = world.transport.now
+        self._started = self._now()
+        self._before_s = connection.exchange.duration_s
+
+    def seconds(self) -> float:
+        """Since it began."""
+        tls_s = self._connection.exchange.duration_s - self._before_s
+        return max(0.0, self._now() - self._started - tls_s)
 
 
 class Named(Mapping[str, Any]):
@@ -83,8 +167,10 @@ def values_of(
     talk_s: float,
     now: datetime,
     timing: Mapping[str, float] | None = None,
+    made: Mapping[str, Callable[[], Any]] | None = None,
 ) -> Named:
-    """The kind's own values with `CONNECTION_NAMES`; `timing` adds to what is measured anyway."""
+    """The kind's own values with `CONNECTION_NAMES`; `timing` adds to what is measured anyway,
+    `made` are values that cost something to make."""
     makers: dict[str, Callable[[], Any]] = {
         "timing": lambda: {
             **{f"{phase}_s": seconds for phase, seconds in phases_of(exchange, 0.0).items()},
@@ -98,7 +184,7 @@ def values_of(
         makers["certificate"] = lambda: certificate_values(exchange, now)
     for name, value in own.items():
         makers[name] = _constant(value)
-    return Named(makers)
+    return Named({**makers, **(made or {})})
 
 
 def _constant(value: Any) -> Callable[[], Any]:

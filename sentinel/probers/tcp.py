@@ -1,45 +1,83 @@
 """TCP ports: databases, mail servers, message brokers, anything that listens."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
 from sentinel.labels import pattern
-from sentinel.monitor.probe import Evidence, Observation, Sample
-from sentinel.transport.connection import Connection
-from sentinel.transport.reasons import NETWORK, Reason
-from sentinel.transport.shown import (
-    CERTIFICATE_NAMES,
-    EVIDENCE_BODY,
-    address_metrics,
-    certificate_values,
-    facts_of,
-    tls_metrics,
+from sentinel.monitor.probe import MetricFamily, Observation
+from sentinel.probers.captures import Captures
+from sentinel.probers.spoken import (
+    CONNECTION_NAMES,
+    Talked,
+    ca_file_key,
+    cert_file_key,
+    ip_key,
+    key_file_key,
+    observation,
+    opened,
+    secured,
+    server_name_key,
+    values_of,
+    verify_key,
 )
-from sentinel.transport.wire import Exchange, IpVersion
-from sentinel.words import Outcome
+from sentinel.transport.connection import Connection
+from sentinel.transport.lines import Ended
+from sentinel.transport.reasons import Reason
+from sentinel.words import Secret
 
 MOST_RECEIVED = 64 * 1024
 """Bytes that are read in one check, in all."""
 UNEXPECTED = "unexpected_line"
 """The reason when the peer closed, or said too much, before a line that was expected."""
+UNEXPECTED_BYTES = "unexpected_bytes"
+"""The same for bytes that were expected."""
 
-_FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
+_LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+_HEX = r"^([0-9a-fA-F]{2} ?)+$"
 
 
 @dataclass(frozen=True, slots=True)
 class TcpLine:
-    """One turn of a dialogue: first what is expected, then what is sent."""
+    """One turn of a dialogue: first what is expected, then what is sent, then TLS."""
 
     expect: str = key(
         "Read lines until one fits this pattern (RE2, anywhere in the line).",
         default="",
-        examples=["^220 ", "\\+PONG"],
+        examples=["^220 ", "\\+PONG", "^\\* OK (?P<software>.*)"],
     )
-    send: str = key("Send this and a line end.", default="", examples=["QUIT\r", "PING\r"])
+    expect_bytes: str = key(
+        "Read until these bytes came, in hexadecimal.",
+        default="",
+        pattern=_HEX,
+        examples=["4a 00 00 00 0a"],
+    )
+    send: str = key(
+        "Send this and a line end; `\\1` and `\\g<name>` are what patterns caught.",
+        default="",
+        examples=["QUIT\r", "PONG \\1\r"],
+    )
+    secret_send: Secret | None = key(
+        "Send this and a line end instead, and show it nowhere.",
+        default=None,
+        examples=["AUTH {env:CACHE_PASSWORD}\r"],
+    )
+    send_bytes: str = key(
+        "Send these bytes as they are, in hexadecimal.",
+        default="",
+        pattern=_HEX,
+        examples=["10 0c 00 04"],
+    )
+    starttls: bool = key("Go on over TLS after this turn.", default=False)
+    labels: Mapping[str, str] = key(
+        "Labels of `probe_expect_info` once this turn's `expect` came; `\\1` and `\\g<name>` as in "
+        "`send`.",
+        default_factory=dict,
+        propertyNames={"pattern": _LABEL},
+        examples=[{"software": "\\1"}],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +85,22 @@ class Tcp:
     """Opens a TCP connection, over TLS where asked, and may have a dialogue of lines.
 
     Without `lines` a connection (and a verified certificate with `tls`) is all it takes. Each
-    turn of a dialogue reads lines until one fits `expect`, then sends `send` and `\\n`. When the
-    peer closes or says more than 64 KiB before that line, the reason is `unexpected_line`.
+    turn of a dialogue reads lines until one fits `expect`, reads on until `expect_bytes` came,
+    sends `send` and `\\n` or the bytes of `send_bytes`, and goes on over TLS with `starttls`. When
+    the peer closes or says more than 64 KiB before what was expected, the reason is
+    `unexpected_line` or `unexpected_bytes`. Named groups `(?P<name>…)` become values of `captured`.
 
     Expectations may use `banner` (the first line that came), `body` (all that came; to use
-    either without `lines` makes the check wait for a first line), `timing`, `certificate` (with
-    `tls`) and `address`.
+    either without `lines` makes the check wait for a first line), `captured`, `timing`,
+    `certificate` (with `tls` or `starttls`) and `address`.
     """
 
     KIND: ClassVar[str] = "tcp"
     NAMES: ClassVar[Declaration] = {
         "banner": "string",
         "body": "string",
-        "timing": {
-            "total_s": "double",
-            "resolve_s": "double",
-            "connect_s": "double",
-            "tls_s": "double",
-            "talk_s": "double",
-        },
-        "certificate": CERTIFICATE_NAMES,
-        "address": "string",
+        "captured": "map",
+        **CONNECTION_NAMES,
     }
 
     host_: str = key(
@@ -81,17 +114,41 @@ class Tcp:
         examples=[[{"expect": "^220 ", "send": "QUIT\r"}, {"expect": "^221 "}]],
     )
     tls: bool = key("Speak TLS from the beginning.", default=False)
-    verify: bool = key("Refuse a certificate that cannot be verified.", default=True)
-    ca_file: str = key("PEM file of the authorities to trust instead of the system's.", default="")
-    server_name: str = key("Name to ask for and to verify, when it is not the host's.", default="")
-    ip: Literal["any", "ipv4", "ipv6"] = key("Which addresses to use.", default="any")
+    verify: bool = verify_key()
+    ca_file: str = ca_file_key()
+    cert_file: str = cert_file_key()
+    key_file: str = key_file_key()
+    server_name: str = server_name_key()
+    ip: Literal["any", "ipv4", "ipv6"] = ip_key()
 
     def __post_init__(self) -> None:
+        secure = self.tls
         for line in self.lines:
             try:
                 pattern(line.expect)
             except ValueError as wrong:
                 raise ValueError(f"`{line.expect}` is not an RE2 pattern: {wrong}") from wrong
+            bytes.fromhex(line.expect_bytes + line.send_bytes)
+            if sum(map(bool, (line.send, line.secret_send, line.send_bytes))) > 1:
+                raise ValueError("a turn has one of `send`, `secret_send` and `send_bytes`")
+            if line.labels and not line.expect:
+                raise ValueError("`labels` need an `expect`")
+            if line.starttls and secure:
+                raise ValueError("`starttls` where TLS is spoken already")
+            secure = secure or line.starttls
+
+    @property
+    def METRICS(self) -> tuple[MetricFamily, ...]:
+        """Families of its own: the labels that its turns declare."""
+        bytes_family = MetricFamily(
+            "probe_failed_due_to_bytes", "Indicates if probe failed due to bytes"
+        )
+        names = self._label_names()
+        expected = MetricFamily("probe_expect_info", "Explicit content matched", names)
+        return (bytes_family, expected) if names else (bytes_family,)
+
+    def _label_names(self) -> tuple[str, ...]:
+        return tuple(sorted({name for line in self.lines for name in line.labels}))
 
     def host(self) -> str:
         """The host that is connected to."""
@@ -99,155 +156,145 @@ class Tcp:
 
     async def observe(self, world: ProbeWorld) -> Observation:
         """Connect once, and talk."""
-        connection = await world.transport.connect(
-            self.host_,
-            self.port,
-            world.deadline,
-            tls=self.tls,
-            verify=self.verify,
-            ca_file=self.ca_file,
-            server_name=self.server_name,
-            ip=_FAMILIES[self.ip],
-        )
+        connection = await opened(self, world, port=self.port, tls=self.tls)
+        talk = _Talk(self, connection, world)
+        watch = Talked(connection, world)
         try:
-            talk = _Talk(connection, world.deadline)
-            started = world.transport.now()
             if connection.exchange.reason is None:
-                await talk.have(self.lines)
-                if not self.lines and world.needed & {"banner", "body"}:
-                    await talk.listen("")
-            talk_s = world.transport.now() - started
+                await talk.have()
+        except Ended as ended:
+            talk.reason, talk.text = ended.reason, ended.text
         finally:
             connection.close()
-        return _observed(connection.exchange, talk, talk_s=talk_s, now=world.now)
+        return self._observed(connection, talk, world, talk_s=watch.seconds())
+
+    def _observed(
+        self, connection: Connection, talk: "_Talk", world: ProbeWorld, *, talk_s: float
+    ) -> Observation:
+        exchange = connection.exchange
+        made = {
+            "banner": lambda: _text(bytes(talk.received.partition(b"\n")[0])),
+            "body": lambda: talk.received.decode("utf-8", "replace"),
+        }
+        own = {"captured": talk.captures.named}
+        metrics: dict[str, object] = {
+            "probe_failed_due_to_regex": int(talk.reason == UNEXPECTED),
+            "probe_failed_due_to_bytes": int(talk.reason == UNEXPECTED_BYTES),
+        }
+        if talk.labelled:
+            names = self._label_names()
+            metrics["probe_expect_info"] = {
+                _one_or_all([labels.get(name, "") for name in names]): 1 for labels in talk.labelled
+            }
+        return observation(
+            exchange,
+            values_of(exchange, own, talk_s=talk_s, now=world.now, made=made),
+            now=world.now,
+            talk_s=talk_s,
+            reason=talk.reason,
+            text=talk.text,
+            sent="\n".join(talk.sent),
+            received=bytes(talk.received),
+            metrics=metrics,
+        )
+
+
+def _one_or_all(values: list[str]) -> str | tuple[str, ...]:
+    """A family of one label is keyed by its value, one of several by the tuple of theirs."""
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 class _Talk:
     """A dialogue under way: what was sent, what came, and why it ended early."""
 
-    def __init__(self, connection: Connection, deadline: float) -> None:
+    def __init__(self, declared: Tcp, connection: Connection, world: ProbeWorld) -> None:
+        self._declared = declared
         self._connection = connection
-        self._deadline = deadline
-        self._rest = b""
-        self.received = b""
+        self._world = world
+        self._at = 0
+        self.captures = Captures()
+        self.labelled: list[Mapping[str, str]] = []
+        self.received = bytearray()
         self.sent: list[str] = []
         self.reason = ""
         self.text = ""
 
-    async def have(self, lines: tuple[TcpLine, ...]) -> None:
-        """Take every turn, until one does not come about."""
-        for line in lines:
-            if line.expect and not await self.listen(line.expect):
-                return
-            if line.send:
-                self.sent.append(line.send)
-                lost = await self._connection.send(line.send.encode() + b"\n", self._deadline)
-                if lost is not None:
-                    self.reason, self.text = lost, "what was to be sent could not be"
-                    return
+    async def have(self) -> None:
+        """Take every turn, until one does not come about. Raises Ended."""
+        for line in self._declared.lines:
+            if line.expect:
+                await self._listen(line.expect)
+            if line.expect_bytes:
+                await self._await_bytes(bytes.fromhex(line.expect_bytes))
+            if line.labels:
+                filled = self.captures.filled
+                self.labelled.append({name: filled(text) for name, text in line.labels.items()})
+            await self._say(line)
+            if line.starttls:
+                waiting = bytes(self.received[self._at :])
+                await secured(self._connection, self._declared, self._world, waiting=waiting)
+        if not self._declared.lines and self._world.needed & {"banner", "body"}:
+            await self._listen("")
 
-    async def listen(self, expect: str) -> bool:
+    async def _say(self, line: TcpLine) -> None:
+        if line.send_bytes:
+            said, shown = bytes.fromhex(line.send_bytes), line.send_bytes
+        elif line.secret_send is not None:
+            said, shown = self._world.secrets.reveal(line.secret_send).encode() + b"\n", "***"
+        elif line.send:
+            shown = self.captures.filled(line.send)
+            said = shown.encode() + b"\n"
+        else:
+            return
+        self.sent.append(shown)
+        lost = await self._connection.send(said, self._world.deadline)
+        if lost is not None:
+            raise Ended(lost, "what was to be sent could not be")
+
+    async def _listen(self, expect: str) -> None:
         """Read lines until one fits."""
         wanted = pattern(expect)
-        while len(self.received) <= MOST_RECEIVED:  # bounded by what is read, too
-            line, end, rest = self._rest.partition(b"\n")
-            if end:
-                self._rest = rest
-                if wanted.search(_text(line)):
-                    return True
-                continue
-            chunk = await self._connection.receive(self._deadline)
-            if isinstance(chunk, Reason):
-                self.reason, self.text = chunk, self._missing(expect)
-                return False
-            if not chunk:
-                if self._rest and wanted.search(_text(self._rest)):
-                    return True
-                self.reason, self.text = UNEXPECTED, f"closed; {self._missing(expect)}"
-                return False
-            self.received += chunk
-            self._rest += chunk
-        self.reason, self.text = UNEXPECTED, f"more than 64 KiB came; {self._missing(expect)}"
-        return False
+        missing = f"no line that fits `{expect}`" if expect else "no line came"
+        while True:  # bounded by what is read
+            line, closed = await self._line(missing)
+            fits = wanted.search(_text(line)) if line or not closed else None
+            if fits:
+                self.captures.take(fits)
+                return
+            if closed:
+                raise Ended(UNEXPECTED, f"closed; {missing}")
 
-    def _missing(self, expect: str) -> str:
-        return f"no line that fits `{expect}`" if expect else "no line came"
+    async def _line(self, missing: str) -> tuple[bytes, bool]:
+        """The next line; with True, what the peer said last, and gave no end."""
+        start = begun = self._at
+        while (end := self.received.find(b"\n", begun)) < 0:  # bounded by what is read
+            begun = len(self.received)
+            if not await self._more(UNEXPECTED, missing):
+                self._at = len(self.received)
+                return bytes(self.received[start:]), True
+        self._at = end + 1
+        return bytes(self.received[start:end]), False
+
+    async def _await_bytes(self, wanted: bytes) -> None:
+        """Read until these bytes came, and no further."""
+        missing = f"not the bytes {wanted.hex(' ')}"
+        begun = self._at
+        while (found := self.received.find(wanted, begun)) < 0:  # bounded by what is read
+            begun = max(self._at, len(self.received) - len(wanted) + 1)
+            if not await self._more(UNEXPECTED_BYTES, missing):
+                raise Ended(UNEXPECTED_BYTES, f"closed; {missing}")
+        self._at = found + len(wanted)
+
+    async def _more(self, too_much: str, missing: str) -> bool:
+        """Read once; False when the peer closed."""
+        if len(self.received) > MOST_RECEIVED:
+            raise Ended(too_much, f"more than 64 KiB came; {missing}")
+        chunk = await self._connection.receive(self._world.deadline)
+        if isinstance(chunk, Reason):
+            raise Ended(chunk, missing)
+        self.received += chunk
+        return bool(chunk)
 
 
 def _text(line: bytes) -> str:
     return line.decode("utf-8", "replace").rstrip("\r")
-
-
-class _Seen(Mapping[str, Any]):
-    """The names that expectations use."""
-
-    def __init__(
-        self, exchange: Exchange, received: bytes, *, talk_s: float, now: datetime
-    ) -> None:
-        self._exchange = exchange
-        self._received = received
-        self._talk_s = talk_s
-        self._now = now
-
-    def __getitem__(self, name: str) -> Any:
-        match name:
-            case "banner":
-                return _text(self._received.partition(b"\n")[0])
-            case "body":
-                return self._received.decode("utf-8", "replace")
-            case "timing":
-                phases = {f"{phase}_s": seconds for phase, seconds in _phases(self._exchange)}
-                total_s = self._exchange.duration_s + self._talk_s
-                return {**phases, "talk_s": self._talk_s, "total_s": total_s}
-            case "certificate":
-                return certificate_values(self._exchange, self._now)
-            case "address":
-                return self._exchange.address
-            case _:
-                raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        plain = not self._exchange.certificates
-        return (name for name in Tcp.NAMES if not (plain and name == "certificate"))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-
-def _phases(exchange: Exchange) -> Iterator[tuple[str, float]]:
-    """The phases of connecting; those of a request do not exist here."""
-    for name, seconds in exchange.phases.items():
-        if name not in ("processing", "transfer"):
-            yield name, seconds
-
-
-def _observed(exchange: Exchange, talk: _Talk, *, talk_s: float, now: datetime) -> Observation:
-    reason = exchange.reason or talk.reason
-    ours = exchange.ours or reason == Reason.invalid_request
-    outcome = (Outcome.unknown if ours else Outcome.failed) if reason else None
-    duration_s = exchange.duration_s + talk_s
-    samples = [Sample("timing.total_s", duration_s, "s")]
-    if exchange.certificates:
-        days_left = exchange.certificates[0].days_left(now)
-        samples.append(Sample("certificate.days_left", days_left, "d"))
-    return Observation(
-        values=_Seen(exchange, talk.received, talk_s=talk_s, now=now),
-        duration_s=duration_s,
-        reason=reason,
-        text=exchange.text or talk.text or "connected",
-        network=reason in NETWORK,
-        outcome=outcome,
-        phases={**dict(_phases(exchange)), "talk": talk_s},
-        address=exchange.address,
-        samples=samples,
-        evidence=Evidence(
-            request="\n".join(talk.sent),
-            response=_text(talk.received[:EVIDENCE_BODY]),
-            facts=facts_of(exchange),
-        ),
-        metrics={
-            **address_metrics(exchange),
-            **tls_metrics(exchange),
-            "probe_failed_due_to_regex": int(reason == UNEXPECTED),
-        },
-    )

@@ -16,7 +16,9 @@ from sentinel.probers.spoken import (
     FAMILIES,
     TIMING,
     ca_file_key,
+    cert_file_key,
     ip_key,
+    key_file_key,
     observation,
     server_name_key,
     values_of,
@@ -138,6 +140,8 @@ class Websocket:
     )
     verify: bool = verify_key()
     ca_file: str = ca_file_key()
+    cert_file: str = cert_file_key()
+    key_file: str = key_file_key()
     server_name: str = server_name_key()
     ip: Literal["any", "ipv4", "ipv6"] = ip_key()
 
@@ -168,6 +172,8 @@ class Websocket:
             tls=scheme == "wss",
             verify=self.verify,
             ca_file=self.ca_file,
+            cert_file=self.cert_file,
+            key_file=self.key_file,
             server_name=self.server_name,
             ip=FAMILIES[self.ip],
         )

@@ -46,7 +46,8 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
 
 def _phases(curl: Any, *, secure: bool) -> tuple[dict[str, float], float]:
     """Seconds by phase, and in all. libcurl's marks count from the start and are 0 when not
-    reached; the phase in which it ended early has lasted until the end."""
+    reached; the phase in which it ended early has lasted until the end. Through a SOCKS proxy that is
+    given addresses, the name is resolved after connecting."""
     info = curl.getinfo
     total = info(pycurl.TOTAL_TIME)
     resolved = info(pycurl.NAMELOOKUP_TIME)
@@ -60,12 +61,12 @@ def _phases(curl: Any, *, secure: bool) -> tuple[dict[str, float], float]:
     if not connected:
         connect = total - resolved
     elif secure and not secured:
-        connect = connected - resolved
+        connect = max(0.0, connected - resolved)
         tls = total - connected
     elif not asked:
-        connect = connected - resolved
+        connect = max(0.0, connected - resolved)
     else:
-        connect = connected - resolved
+        connect = max(0.0, connected - resolved)
         tls = secured - connected if secured else 0.0
         processing = (answered or total) - asked
         transfer = total - answered if answered else 0.0

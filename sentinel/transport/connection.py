@@ -56,14 +56,16 @@ class Connection:
         key_file: str = "",
         alpn: tuple[str, ...] = (),
         minimum: str = "",
+        maximum: str = "",
     ) -> Reason | None:
         """Speak TLS from here on; the reason when that did not come about, with which nothing more
         can be said. `exchange` then has the facts of TLS, the chain also when it was refused.
 
         `server_name` is asked for (SNI, unless it is an address) and verified. `alpn` are the
-        protocols offered, `minimum` the lowest version taken (``"TLS 1.0"`` to ``"TLS 1.3"``).
+        protocols offered, `minimum` the lowest version taken (``"TLS 1.0"`` to ``"TLS 1.3"``),
+        `maximum` the highest.
         """
-        terms = Terms(verify, ca_file, cert_file, key_file, alpn, minimum)
+        terms = Terms(verify, ca_file, cert_file, key_file, alpn, minimum, maximum)
         began = time.monotonic()
         try:
             tls = Tls(terms, server_name)

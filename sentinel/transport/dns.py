@@ -11,6 +11,7 @@ Phases are blackbox_exporter's: *resolve* the server's own name, *connect*, *req
 also *tls*. Of several tries, *connect* and *request* are the last one's alone.
 """
 
+import asyncio
 import os
 import socket
 import time
@@ -27,11 +28,14 @@ from sentinel.transport.dnsnames import WireError
 from sentinel.transport.dnswire import Message, Question, is_answer, parse, query
 from sentinel.transport.lookup import Address, Unfound
 from sentinel.transport.reasons import Reason
-from sentinel.transport.sockets import Sockets
+from sentinel.transport.sockets import READ, Sockets
 from sentinel.transport.wire import Exchange, IpVersion
 
 Protocol = Literal["udp", "tcp", "tls"]
 PORTS: Mapping[Protocol, int] = {"udp": 53, "tcp": 53, "tls": 853}
+SYSTEM = "/etc/resolv.conf"
+_MOST_CONFIGURED = 16 * 1024
+_NONE_CONFIGURED = "127.0.0.1"
 LARGEST = 65_535
 """Bytes of a message, over either."""
 MOST_STRAYS = 1000
@@ -41,8 +45,8 @@ MOST_STRAYS = 1000
 @dataclass(frozen=True, slots=True)
 class Server:
     """Who is asked, and how. `host` is a name or an address without brackets; `port` 0 is the
-    protocol's own. `tries` and `retry_truncated` are about UDP; `verify`, `ca_file` and
-    `server_name` (``""``: the host) about TLS."""
+    protocol's own. `tries` (at least 1) and `retry_truncated` are about UDP; `verify`, the PEM files
+    and `server_name` (``""``: the host) about TLS."""
 
     host: str
     port: int = 0
@@ -53,6 +57,8 @@ class Server:
     retry_truncated: bool = True
     verify: bool = True
     ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
     server_name: str = ""
 
 
@@ -86,6 +92,18 @@ class Said(msgspec.Struct, frozen=True):
     reason: Reason | None = None
     text: str = ""
     size: int = 0
+
+
+def system_server(path: str = SYSTEM) -> str:
+    """The first name server of ``/etc/resolv.conf``; loopback when it names none (resolver(5))."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as configured:
+            lines = configured.read(_MOST_CONFIGURED).splitlines()
+    except OSError:
+        return _NONE_CONFIGURED
+    words = (line.split() for line in lines)
+    named = (each[1] for each in words if len(each) > 1 and each[0] == "nameserver")
+    return next(named, _NONE_CONFIGURED)
 
 
 async def ask(transport: Transport, question: Question, server: Server, deadline: float) -> Answer:
@@ -149,55 +167,81 @@ def _usable(addresses: Sequence[Address], source_ip: str) -> Sequence[Address]:
 
 
 class _Datagrams:
-    """One question over a UDP socket of its own."""
+    """One question over a UDP socket of its own. What comes is read where it is heard of, so that
+    the time it took is not that of the loop too."""
+
+    __slots__ = (
+        "_address",
+        "_asked",
+        "_future",
+        "_own",
+        "_sockets",
+        "_source_ip",
+        "_strays",
+        "connect_s",
+        "request_s",
+    )
 
     def __init__(self, sockets: Sockets, address: Address, source_ip: str) -> None:
         self._sockets = sockets
         self._address = address
         self._source_ip = source_ip
+        self._strays = 0
         self.connect_s = 0.0
         self.request_s = 0.0
 
     async def asked(self, question: Question, until: float) -> Said:
-        started = time.monotonic()
+        """What was answered by `until`."""
+        started = sent = time.monotonic()
         try:
             own = opened(self._address.family, socket.SOCK_DGRAM, source_ip=self._source_ip)
         except OSError as error:
-            failed = why(error, self._address)
-            return Said(reason=failed.reason, text=failed.text)
-        sent = started
+            return self._lost(error)
+        self._own = own
+        self._future: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
+        self._asked = query(question, id=int.from_bytes(os.urandom(2), "big"))
         try:
             own.connect(self._address.place)
             sent = time.monotonic()
             self.connect_s = sent - started
-            return await self._heard(own, _ask_on(own, question), until)
-        except OSError as error:  # an ICMP error about what was sent: nobody listens, no route
-            failed = why(error, self._address)
-            return Said(reason=failed.reason, text=failed.text)
+            own.send(self._asked)
+            self._sockets.watch(own.fileno(), READ, self._ready)
+            self._sockets.at(until, self._expired)
+            return await self._future
+        except OSError as error:
+            return self._lost(error)
         finally:
             self.request_s = time.monotonic() - sent
+            self._sockets.forget(until, self._expired)
             self._sockets.drop(own)
 
-    async def _heard(self, own: socket.socket, asked: bytes, until: float) -> Said:
-        """The first datagram that answers. Raises OSError."""
-        for _ in range(MOST_STRAYS):
-            if not await self._sockets.readable(own, until):
-                return Said(reason=Reason.timeout, text="no answer came")
-            try:
-                came = own.recv(LARGEST)
-            except BlockingIOError:  # its checksum was wrong
-                continue
-            if is_answer(asked, came):
-                return _read(came)
-        return Said(
-            reason=Reason.protocol_error, text=f"{MOST_STRAYS} datagrams answered nothing asked"
-        )
+    def _ready(self, _mask: int) -> None:
+        if self._future.done():
+            return
+        try:
+            came = self._own.recv(LARGEST)
+        except BlockingIOError:  # it was damaged on its way
+            return
+        except OSError as error:  # what was sent came to nobody: no listener, no route
+            self._future.set_result(self._lost(error))
+            return
+        if is_answer(self._asked, came):
+            self._future.set_result(_read(came))
+            return
+        self._strays += 1
+        if self._strays == MOST_STRAYS:
+            text = f"{MOST_STRAYS} datagrams answered nothing that was asked"
+            self._future.set_result(Said(reason=Reason.protocol_error, text=text))
 
+    def _expired(self) -> None:
+        if not self._future.done():
+            ours = self._sockets.closed
+            reason = Reason.client_failed if ours else Reason.timeout
+            self._future.set_result(Said(reason=reason, text="no answer came"))
 
-def _ask_on(own: socket.socket, question: Question) -> bytes:
-    asked = query(question, id=int.from_bytes(os.urandom(2), "big"))
-    own.send(asked)
-    return asked
+    def _lost(self, error: OSError) -> Said:
+        failed = why(error, self._address)
+        return Said(reason=failed.reason, text=failed.text)
 
 
 def _read(came: bytes) -> Said:
@@ -224,8 +268,11 @@ async def _over_tcp(
         tls=protocol == "tls",
         verify=server.verify,
         ca_file=server.ca_file,
+        cert_file=server.cert_file,
+        key_file=server.key_file,
         server_name=server.server_name,
         ip=server.ip,
+        source_ip=server.source_ip,
     )
     try:
         exchange = connection.exchange

@@ -71,13 +71,15 @@ _MOST_LINES = 32
 class Echo(msgspec.Struct, frozen=True):
     """How one request went. `reason` is ``""`` for a reply; else `timeout`, `connect_unreachable`,
     `ttl_expired`, `too_big`, `not_permitted`, `protocol_error` or `client_failed`. `rtt_s` counts
-    until the reply, the error, or the end of waiting. `hop_limit` is the reply's."""
+    until the reply, the error, or the end of waiting, `setup_s` until it was sent. `hop_limit` is
+    the reply's."""
 
     reason: str
     rtt_s: float
     text: str = ""
     hop_limit: int | None = None
     size: int = 0
+    setup_s: float = 0.0
 
     @property
     def ours(self) -> bool:
@@ -119,7 +121,7 @@ class Pinger:
             if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 reason = of_connecting(error.errno)
             return Echo(reason, 0.0, f"no socket could be opened: {error.strerror}")
-        waiting = line.sent(address, packet)
+        waiting = line.sent(address, packet, started)
         if isinstance(waiting, Echo):
             return waiting
         self._sockets.at(deadline, waiting.expired)
@@ -128,7 +130,11 @@ class Pinger:
         finally:
             self._sockets.forget(deadline, waiting.expired)
             line.waiting.pop(waiting.sequence, None)
-        return echo or Echo(Reason.timeout, time.monotonic() - started, "no reply came")
+        if echo is not None:
+            return echo
+        setup_s = waiting.sent_at - started
+        rtt_s = time.monotonic() - waiting.sent_at
+        return Echo(Reason.timeout, rtt_s, "no reply came", setup_s=setup_s)
 
     def close(self) -> None:
         """Close every socket. Who still waits sees `client_failed`."""
@@ -156,7 +162,7 @@ class Pinger:
 class _Waiting:
     """One request under way."""
 
-    __slots__ = ("future", "host", "nonce", "sent_at", "sequence")
+    __slots__ = ("future", "host", "nonce", "sent_at", "sequence", "setup_s")
 
     def __init__(self, future: "asyncio.Future[Echo | None]", sequence: int, host: str) -> None:
         self.future = future
@@ -164,6 +170,7 @@ class _Waiting:
         self.host = host
         self.nonce = os.urandom(NONCE)
         self.sent_at = 0.0
+        self.setup_s = 0.0
 
     def expired(self) -> None:
         self.tell(None)
@@ -189,7 +196,7 @@ class _Line:
         self._ttl = 0
         sockets.watch(self._socket.fileno(), READ, self._ready)
 
-    def sent(self, address: Address, packet: Packet) -> _Waiting | Echo:
+    def sent(self, address: Address, packet: Packet, began: float) -> _Waiting | Echo:
         """Send a request; who waits for its reply, or how sending failed."""
         sequence = self._free()
         if sequence is None:
@@ -199,6 +206,7 @@ class _Line:
         content = request(self._family, self._identifier, sequence, payload)
         self.waiting[sequence] = waiting
         waiting.sent_at = time.monotonic()
+        waiting.setup_s = waiting.sent_at - began
         try:
             self._limit(packet.ttl)
             self._socket.sendto(content, (*address.place[:1], 0, *address.place[2:]))
@@ -264,7 +272,7 @@ class _Line:
         if heard.trouble:
             waiting.tell(_troubled(heard.trouble, f"{heard.text}, says {host}", rtt_s))
         elif host == waiting.host.partition("%")[0] and heard.nonce == waiting.nonce[: heard.size]:
-            waiting.tell(Echo("", rtt_s, "", heard.hop_limit, heard.size))
+            waiting.tell(Echo("", rtt_s, "", heard.hop_limit, heard.size, waiting.setup_s))
 
     def _read_errors(self) -> None:
         """What a ping socket was told about its requests (``man 7 ip``, IP_RECVERR)."""

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     certificate_name = "certificate_name"
     proxy_failed = "proxy_failed"
     proxy_refused = "proxy_refused"
+    oauth2_failed = "oauth2_failed"
     timeout = "timeout"
     reset = "reset"
     empty_reply = "empty_reply"
@@ -133,6 +134,8 @@ def of_curl(code: int, *, system_error: int, resolved: bool, connected: bool, te
             return Reason.connect_refused
         case pycurl.E_COULDNT_CONNECT if system_error == errno.ETIMEDOUT:
             return Reason.connect_timeout
+        case pycurl.E_SEND_ERROR if not connected:
+            return Reason.connect_unreachable  # QUIC: the first datagram came back as ICMP
         case pycurl.E_SSL_CONNECT_ERROR if system_error in (errno.ECONNRESET, errno.EPIPE):
             return Reason.reset
         case pycurl.E_RECV_ERROR | pycurl.E_SEND_ERROR if "alert" in text:

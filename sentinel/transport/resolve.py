@@ -67,6 +67,17 @@ async def resolve(
     return Resolved((fitting or found)[0], lookup_s)
 
 
+def has_route(address: Address) -> bool:
+    """Whether this machine knows a way to it at all; nothing is sent. A machine without IPv6 has
+    none to any such address."""
+    with socket.socket(address.family, socket.SOCK_DGRAM) as own:
+        try:
+            own.connect((address.place[0], address.port or 9, *address.place[2:]))
+        except OSError:
+            return False
+    return True
+
+
 @lru_cache(maxsize=4096)
 def address_hash(ip: str) -> int:
     """FNV-1a, 32 bits, over the 4 or 16 bytes of an address: 127.0.0.1 → 3668918509."""

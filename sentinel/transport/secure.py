@@ -33,7 +33,7 @@ _Stamp = tuple[str, int, int, int]
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How to speak TLS. Files are paths to PEM; `alpn` the protocols offered, best first; `minimum`
-    the lowest version taken (``"TLS 1.0"`` to ``"TLS 1.3"``; ``""``: 1.2)."""
+    the lowest version taken (``"TLS 1.0"`` to ``"TLS 1.3"``; ``""``: 1.2), `maximum` the highest."""
 
     verify: bool = True
     ca_file: str = ""
@@ -41,6 +41,7 @@ class Terms:
     key_file: str = ""
     alpn: tuple[str, ...] = ()
     minimum: str = ""
+    maximum: str = ""
 
 
 class Unusable(Exception):
@@ -159,6 +160,8 @@ def _stamp(path: str) -> _Stamp:
 def _made(terms: Terms, library: Any, _stamps: tuple[_Stamp, ...]) -> Any:
     made = library.SSLContext(library.PROTOCOL_TLS_CLIENT)
     made.minimum_version = _VERSIONS[terms.minimum]
+    if terms.maximum:
+        made.maximum_version = _VERSIONS[terms.maximum]
     if not terms.verify:
         made.check_hostname = False
         made.verify_mode = library.CERT_NONE

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from sentinel.engine.node import Node
 from sentinel.errors import JournalUnavailable
-from sentinel.web import acknowledge, api, pages, pings
+from sentinel.web import acknowledge, api, blackbox_node, pages, pings
 from sentinel.web.auth import caller, foreign
 
 MAX_BODY = 512 * 1024
@@ -94,6 +94,7 @@ def build(node: Node) -> Starlette:
             Route("/-/ready", ready, methods=["GET", "HEAD"]),
             Route("/-/reload", reload, methods=["POST", "PUT"]),
             Route("/metrics", metrics, methods=["GET"]),
+            Route("/probe", blackbox_node.probe, methods=["GET", "POST"]),
             Route("/ping/{secret}", pings.ping, methods=["GET", "HEAD", "POST"]),
             Route("/ping/{secret}/{what}", pings.ping, methods=["GET", "HEAD", "POST"]),
             Route("/a/{token}", acknowledge.show, methods=["GET", "HEAD"]),
@@ -107,6 +108,7 @@ def build(node: Node) -> Starlette:
         lifespan=lifespan,
     )
     app.state.node = node
+    app.state.blackbox = blackbox_node.NodeProbes()
     return app
 
 

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from sentinel.blackbox.module import Exchanged, TlsConfig
+from sentinel.blackbox.module import Exchanged, Hidden, Module, TcpModule, TlsConfig
 from sentinel.transport.curl import Transport
 from tests.blackbox.probes import once, probed, said, tcp, value
-from tests.transport.certificates import authority, server
+from tests.transport.certificates import authority, folder, server, server_that_asks
 from tests.transport.servers import serving
 
 pytestmark = pytest.mark.needs("openssl")
@@ -177,3 +177,96 @@ def test_a_refused_address_is_never_connected_to():
     outcome = once(tcp(), "127.0.0.1:9", allowed=lambda address: address != "127.0.0.1")
 
     assert "address_refused" == outcome.reason
+
+
+# STARTTLS
+
+
+def upgrading(context):
+    """A mail server that speaks TLS when asked to."""
+
+    async def script(reader, writer):
+        writer.write(b"220 mail.shop.example ESMTP\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"STARTTLS"):
+                writer.write(b"220 go ahead\r\n")
+                await writer.start_tls(context)
+            else:
+                writer.write(b"250 said %b" % line)
+
+    return script
+
+
+MAIL = (
+    Exchanged(expect="^220 ", send="STARTTLS\r"),
+    Exchanged(expect="^220 ", starttls=True),
+    Exchanged(send="EHLO prober\r"),
+    Exchanged(expect="^250 said EHLO"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "reason"),
+    [
+        ("good", {}, ""),
+        ("good", {"server_name": "other.example"}, "certificate_name"),
+        ("expired", {}, "certificate_expired"),
+        ("expired", {"insecure_skip_verify": True}, ""),
+        ("good", {"max_version": "TLS12"}, ""),
+    ],
+)
+def test_tls_may_begin_in_the_middle(name, config, reason):
+    module = asking(*MAIL, tls_config=TlsConfig(ca_file=authority(), **config))
+
+    outcome = on(upgrading(server(name)), module)
+
+    assert reason == outcome.reason, said(outcome)
+    assert "probe_ssl_last_chain_info" in outcome.samples
+    version = "TLS 1.2" if config.get("max_version") else "TLS 1.3"
+    assert (None if reason else 1) == value(outcome, "probe_tls_version_info", version=version)
+
+
+def test_a_client_certificate_is_shown_to_who_asks():
+    pair = TlsConfig(
+        ca=(folder() / "authority.pem").read_text(),
+        cert=(folder() / "good.pem").read_text(),
+        key=Hidden((folder() / "good.key").read_text()),
+    )
+    entries = (Exchanged(expect="^hello"),)
+    without = TlsConfig(ca_file=authority())
+
+    assert on(echo, asking(*entries, tls=True, tls_config=pair), tls=server_that_asks()).success
+    refused = on(echo, asking(*entries, tls=True, tls_config=without), tls=server_that_asks())
+    assert not refused.success
+
+
+# Unix sockets
+
+
+def test_a_unix_socket_is_talked_to(tmp_path):
+    path = str(tmp_path / "socket")
+
+    async def main():
+        async def answer(reader, writer):
+            await echo(reader, writer)
+            writer.close()
+
+        server_ = await asyncio.start_unix_server(answer, path)
+        async with server_, Transport() as transport:
+            block = TcpModule(query_response=(Exchanged(expect="^hello"),))
+            module = Module("tested", "unix", unix=block)
+            return await probed(module, path, transport), await probed(
+                module, path, transport, allowed=lambda path: False
+            )
+
+    outcome, refused = asyncio.run(main())
+
+    assert outcome.success, said(outcome)
+    assert "probe_ip_protocol" not in outcome.samples
+    assert "address_refused" == refused.reason
+
+
+def test_a_unix_socket_that_is_not_there(tmp_path):
+    module = Module("tested", "unix", unix=TcpModule())
+
+    assert not once(module, str(tmp_path / "nothing")).success

@@ -117,3 +117,9 @@ def test_the_secrets_of_documents_are_found_wherever_they_are_referred_to():
         {"X-Key": Secret("file:/run/key"), "X-Other": Secret("env:GONE")},
     )
     assert frozenset({"hunter2", "k-123456"}) == secret_values([{"a": (login,)}], Environment())
+
+
+def test_the_secrets_inside_a_plain_url_are_secrets_too():
+    documents = [("https://shop.example/hook/{env:PW}", "env:PW", "see {env:GONE}")]
+
+    assert frozenset({"hunter2"}) == secret_values(documents, Environment())

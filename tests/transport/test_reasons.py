@@ -44,6 +44,7 @@ def test_every_code_has_a_reason(code):
             {"text": "chunk hex-length char not a hex digit"},
             Reason.protocol_error,
         ),
+        (pycurl.E_SEND_ERROR, {"connected": False}, Reason.connect_unreachable),
         (pycurl.E_OUT_OF_MEMORY, {}, Reason.client_failed),
         (pycurl.E_SSL_CACERT_BADFILE, {}, Reason.client_failed),
     ],

@@ -1,0 +1,180 @@
+"""An HTTP/1.1 answer without sockets: bytes go in, and what they come to is known at every moment.
+
+Most answers have a head that comes in one piece and that one pattern describes (`_REGULAR`); the
+lines of all others are read one by one (`transport.heads`), to the same end.
+"""
+
+import re
+
+from sentinel.transport.chunks import Chunks
+from sentinel.transport.heads import Framing, Heads, Tally, Wrong, framed_by
+from sentinel.transport.reasons import Reason
+
+_REGULAR = re.compile(
+    rb"HTTP/1\.([01])[ \t](\d{3})[^\r\n\0]*\r\n(?:[^:\r\n\0 \t][^:\r\n\0]*:[^\r\n\0]*\r\n)*\r\n"
+)
+_MOST_REGULAR = 16 * 1024
+"""A head up to this size exceeds no limit of `transport.heads`."""
+_FRAMED = re.compile(rb"(?i)\r\n(content-length|transfer-encoding):([^\r\n]*)")
+
+
+class Answer:
+    """An answer that is being read: `feed` what comes, `close` when no more does, until `done`.
+
+    `reason` is why it did not come to its end, if so, with a `text`; what came before stays:
+    `status` and `version` (of the last head), `head` (without those of 1xx answers before it),
+    `body`, and its `size_bytes` on the wire, without chunks' own.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_heads",
+        "_left",
+        "_limit",
+        "_without_body",
+        "done",
+        "head",
+        "pieces",
+        "reason",
+        "size_bytes",
+        "status",
+        "text",
+        "version",
+    )
+
+    def __init__(self, *, method: str, limit: int) -> None:
+        """`limit`: the bytes of a body that are kept; one more is `body_too_large`."""
+        self.status = 0
+        self.version = ""
+        self.head = b""
+        self.pieces: list[bytes] = []
+        self.size_bytes = 0
+        self.reason: Reason | None = None
+        self.text = ""
+        self.done = False
+        self._limit = limit
+        self._without_body = method == "HEAD"
+        self._heads: Heads | None = None
+        self._left: int | None = None
+        self._chunks: Chunks | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The body as far as it came, at most `limit` bytes."""
+        return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
+
+    @property
+    def missing(self) -> int:
+        """How many bytes of the body are still to come; 0 when that is not known."""
+        return self._left or 0
+
+    def feed(self, received: bytes) -> None:
+        """Take in what came. Must not be called when done, nor with nothing."""
+        try:
+            if self.head:
+                self._read(received)
+            elif self._heads is None:
+                self._begin(received)
+            else:
+                self._go_on(self._heads, received)
+        except Wrong as wrong:
+            self._fail(wrong)
+
+    def close(self) -> None:
+        """The connection was closed; now it is done."""
+        try:
+            if not self.head:
+                heads = self._heads or Heads()
+                try:
+                    heads.end()
+                finally:
+                    self._adopt(heads)
+            elif self._chunks is not None:
+                text = "transfer closed with outstanding read data remaining"
+                raise Wrong(Reason.truncated, text)
+            elif self._left:
+                text = f"end of response with {self._left} bytes missing"
+                raise Wrong(Reason.truncated, text)
+            self.done = True
+        except Wrong as wrong:
+            self._fail(wrong)
+
+    def _begin(self, received: bytes) -> None:
+        found = _REGULAR.match(received, 0, _MOST_REGULAR)
+        if found is None or found[2][:1] in b"01":
+            self._heads = Heads()
+            self._go_on(self._heads, received)
+            return
+        version, status = found.groups()
+        self.version, self.status = f"1.{version.decode()}", int(status)
+        head, framing = found[0], Framing()
+        if framed_by(self.status):
+            for name, value in _FRAMED.findall(head):
+                try:
+                    framing.header(name, value)
+                except Wrong:  # read it line by line, so that the head ends where it is wrong
+                    self._heads = Heads()
+                    self._go_on(self._heads, received)
+                    return
+        self.head = head
+        self._frame(framing, None)
+        if not self.done and len(head) < len(received):
+            self._read(received[len(head) :])
+
+    def _go_on(self, heads: Heads, received: bytes) -> None:
+        try:
+            rest = heads.take(received)
+        except Wrong:
+            self._adopt(heads)
+            raise
+        if rest is None:
+            return
+        self._adopt(heads)
+        self._heads = None
+        self._frame(heads.framing, heads.tally)
+        if rest and not self.done:
+            self._read(rest)
+
+    def _adopt(self, heads: Heads) -> None:
+        """What is known of the last head."""
+        self.status, self.version = heads.status, heads.version
+        self.head = b"".join(heads.lines)
+
+    def _frame(self, framing: Framing, tally: Tally | None) -> None:
+        """The heads are complete: from here on there is a body, or none."""
+        if self.status == 101:
+            if self._without_body:
+                raise Wrong(Reason.empty_reply, "Empty reply from server")
+        elif self._without_body or not framed_by(self.status):
+            self.done = True
+        elif framing.chunked:
+            counted = tally or Tally(self.head.count(b"\n") - 2, len(self.head))
+            self._chunks = Chunks(self._keep, counted)
+        else:
+            self._left = framing.length
+            self.done = framing.length == 0
+
+    def _read(self, received: bytes) -> None:
+        if self._chunks is not None:
+            self.done = self._chunks.take(received)
+        elif self._left is None:
+            self._keep(received)
+        else:
+            if len(received) > self._left:
+                received = received[: self._left]
+            self._left -= len(received)
+            self._keep(received)
+            self.done = self._left == 0
+
+    def _keep(self, piece: bytes) -> None:
+        """Keep a piece of the body. Raises Wrong beyond the limit."""
+        room = self._limit - self.size_bytes
+        self.size_bytes += len(piece)
+        if len(piece) > room:
+            self.pieces.append(piece[:room])
+            text = f"the body is larger than {self._limit} bytes"
+            raise Wrong(Reason.body_too_large, text)
+        self.pieces.append(piece)
+
+    def _fail(self, wrong: Wrong) -> None:
+        self.reason, self.text, self.done = wrong.reason, wrong.text, True

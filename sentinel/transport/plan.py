@@ -1,0 +1,171 @@
+"""Which requests our own lane can ask, and the bytes in which it does.
+
+A list of what it can, not of what it cannot: a request with anything that is not here goes
+over libcurl, a field that is added to `Request` tomorrow included.
+"""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from sentinel.transport.preset import check
+from sentinel.transport.secure import Terms
+from sentinel.transport.wire import ALWAYS_PRIVATE, Request
+
+MOST_SENT = 64 * 1024
+"""Bytes of a request with its body; a larger one wants both directions driven at once."""
+
+_HERE = frozenset(
+    [
+        "url",
+        "method",
+        "headers",
+        "body",
+        "follow",
+        "max_redirects",
+        "verify",
+        "ca_file",
+        "cert_file",
+        "key_file",
+        "connect_to",
+        "ip",
+        "http_version",
+        "user_agent",
+        "body_limit",
+        "private",
+    ]
+)
+_ELSEWHERE = tuple(
+    (field.name, field.default) for field in dataclasses.fields(Request) if field.name not in _HERE
+)
+"""The other fields must be as they are by default."""
+
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])"
+    r"(?::(?P<port>[1-9]\d{0,4}))?(?P<path>/[A-Za-z0-9!$&'()*+,;=:@/._~-]*)?"
+    r"(?P<query>\?[A-Za-z0-9!$&'()*+,;=:@/?._~%-]*)?"
+)
+_PLACE = re.compile(
+    r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[1-9]\d{0,4})"
+)
+_DOTS = re.compile(r"/\.{1,2}(?:/|$)")
+_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_UNUSUAL = frozenset(
+    [
+        "host",
+        "connection",
+        "content-length",
+        "cookie",
+        "expect",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+"""Headers that libcurl treats in ways of its own."""
+_MOST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request as our lane asks it. `origin` is what answers alike: who is asked and how; `name`
+    is the host that a certificate must be for, `host` and `port` are connected to."""
+
+    scheme: Literal["http", "https"]
+    name: str
+    host: str
+    port: int
+    content: bytes
+    terms: Terms | None
+    origin: tuple[object, ...]
+
+
+def planned(request: Request) -> Plan | None:
+    """The plan; None when it must go over libcurl. Plans of requests without secrets are kept."""
+    if request.private or not ALWAYS_PRIVATE.isdisjoint(n.lower() for n, _ in request.headers):
+        return _plan(request)
+    return _kept(request)
+
+
+@lru_cache(maxsize=32_768)
+def _kept(request: Request) -> Plan | None:
+    return _plan(request)
+
+
+def _plan(request: Request) -> Plan | None:
+    url = _URL.fullmatch(request.url)
+    if url is None or not _usual(request):
+        return None
+    scheme: Literal["http", "https"] = "https" if url["scheme"] == "https" else "http"
+    usual_port = 443 if scheme == "https" else 80
+    port = int(url["port"] or usual_port)
+    path = url["path"] or "/"
+    if port > _MOST_PORT or _DOTS.search(path):
+        return None
+    place = _place(request, url["host"].strip("[]"), port)
+    content = _content(
+        request, path + (url["query"] or ""), _authority(url["host"], port, usual_port)
+    )
+    if place is None or content is None:
+        return None
+    terms = None
+    if scheme == "https":
+        alpn = ("http/1.1",) if request.http_version == "1.1" else ("h2", "http/1.1")
+        terms = Terms(request.verify, request.ca_file, request.cert_file, request.key_file, alpn)
+    origin = (scheme, url["host"], port, *place, request.ip, terms)
+    return Plan(scheme, url["host"].strip("[]"), *place, content, terms, origin)
+
+
+def _usual(request: Request) -> bool:
+    """Whether all that is asked for is among what we can."""
+    if request.http_version not in ("auto", "1.1"):
+        return False
+    if request.follow and request.method not in ("GET", "HEAD"):
+        return False  # a hop that sets cookies may be asked a second time, over libcurl
+    if request.method == "HEAD" and request.body is not None:
+        return False
+    return all(getattr(request, name) == default for name, default in _ELSEWHERE)
+
+
+def _place(request: Request, host: str, port: int) -> tuple[str, int] | None:
+    if not request.connect_to:
+        return host, port
+    place = _PLACE.fullmatch(request.connect_to)
+    if place is None or int(place["port"]) > _MOST_PORT:
+        return None
+    return place["six"] or place["host"], int(place["port"])
+
+
+def _authority(host: str, port: int, usual_port: int) -> str:
+    return host if port == usual_port else f"{host}:{port}"
+
+
+def _content(request: Request, path: str, authority: str) -> bytes | None:
+    """The request as libcurl writes it; None when it would not be so simple."""
+    try:
+        check(request)
+    except ValueError:  # said by libcurl's side, with its reason
+        return None
+    named = {name.lower() for name, _ in request.headers}
+    if not named.isdisjoint(_UNUSUAL):
+        return None
+    if not all(_VALUE.fullmatch(value) for _, value in request.headers):
+        return None
+    if not request.user_agent.isascii():
+        return None
+    lines = [f"{request.method} {path} HTTP/1.1", f"Host: {authority}"]
+    if request.user_agent and "user-agent" not in named:
+        lines.append(f"User-Agent: {request.user_agent}")
+    if "accept" not in named:
+        lines.append("Accept: */*")
+    lines += [f"{name}: {value}" for name, value in request.headers]
+    body = request.body
+    if body is not None:
+        lines.append(f"Content-Length: {len(body)}")
+    content = "\r\n".join((*lines, "", "")).encode("ascii") + (body or b"")
+    return content if len(content) <= MOST_SENT else None
