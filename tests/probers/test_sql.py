@@ -232,7 +232,7 @@ def test_a_query_that_does_not_end_is_ended(database):
     observation = check(database, ENDLESS[database.partition(":")[0]], seconds=0.5)
 
     assert (Outcome.failed, "timeout") == (observation.outcome, observation.reason)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5.0
 
 
 @pytest.mark.slow
@@ -343,7 +343,7 @@ def test_a_frozen_server_does_not_hold_the_check(postgres):
     observation = over_tcp(postgres, "select pg_sleep(60)", hold=True, seconds=0.5)
 
     assert ("timeout", True) == (observation.reason, observation.network)
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 4.0
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
@@ -376,7 +376,7 @@ def test_servers_that_are_something_else(scheme, says):
 
     assert Outcome.failed == observation.outcome
     assert observation.reason
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 4.0
 
 
 @pytest.mark.slow
