@@ -13,6 +13,8 @@ MOST_TEXT = 1000
 
 Allowed = Callable[[str], bool]
 """Whether this address, as text, may be connected to."""
+Clock = Callable[[], float]
+"""Seconds since 1970."""
 ReadFile = Callable[[str], bytes]
 """The content of a file that the module names. Raises OSError."""
 
@@ -80,8 +82,8 @@ class Gauges:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a prober is given. `deadline` is on the transport's clock; `hostname` is the page's
-    parameter of that name, ``""`` when it was not given."""
+    """What a prober is given. `deadline` is on the transport's clock, `clock` the calendar's, for
+    what is dated; `hostname` is the page's parameter of that name, ``""`` when it was not given."""
 
     target: str
     hostname: str
@@ -89,5 +91,6 @@ class Check:
     transport: Transport
     allowed: Allowed
     read_file: ReadFile
+    clock: Clock
     notes: Notes
     gauges: Gauges = field(default_factory=Gauges)

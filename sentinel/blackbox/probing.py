@@ -6,7 +6,7 @@ target does raises, and nothing outlives `timeout_s` but the closing of sockets.
 
 import asyncio
 
-from sentinel.blackbox.check import Allowed, Check, Notes, ReadFile
+from sentinel.blackbox.check import Allowed, Check, Clock, Notes, ReadFile
 from sentinel.blackbox.dns import probe_dns
 from sentinel.blackbox.ended import Ended
 from sentinel.blackbox.grpc import probe_grpc
@@ -33,17 +33,19 @@ async def probe(
     transport: Transport,
     allowed: Allowed,
     read_file: ReadFile,
+    clock: Clock,
 ) -> Probed:
     """Perform `module` on `target` once.
 
     `hostname` is the page's parameter (http: the Host header; tcp: the TLS server name, when the
     module gives none). `allowed` is asked about every address after resolution, and on every
     redirect; a refusal fails the probe with ``address_refused``. `read_file` gives what the files
-    that the module names hold now; its OSError fails the probe with ``file_unreadable``.
+    that the module names hold now; its OSError fails the probe with ``file_unreadable``. `clock` dates
+    the assertions of a JWT bearer grant.
     """
     notes = Notes(transport.now)
     deadline = transport.now() + timeout_s
-    check = Check(target, hostname, deadline, transport, allowed, read_file, notes)
+    check = Check(target, hostname, deadline, transport, allowed, read_file, clock, notes)
     notes.info("Beginning probe", probe=module.prober, timeout_seconds=f"{timeout_s:g}")
     try:
         async with asyncio.timeout_at(deadline + GRACE_S):
