@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.blackbox.differential.case import Case
+from tests.blackbox.differential.stage import Stage
 from tests.children import wait_for
 from tests.conftest import program
 
@@ -96,3 +98,22 @@ def ask(base: str, **query: str) -> Said:
     }
     about = {family.name: (family.documentation, family.type) for family in found}
     return Said(status, content_type, text, families, about, took_s)
+
+
+class Programs:
+    """Both, with the modules of some cases."""
+
+    def __init__(self, stage: Stage, base: str, original: str) -> None:
+        self.stage = stage
+        self.base = base
+        self.original = original
+
+    def ours(self, case: Case) -> Said:
+        return self._ask(self.base, case)
+
+    def theirs(self, case: Case) -> Said:
+        return self._ask(self.original, case)
+
+    def _ask(self, base: str, case: Case) -> Said:
+        more = {"hostname": case.hostname} if case.hostname else {}
+        return ask(base, module=case.name, target=self.stage.said(case.target), **more)
