@@ -115,7 +115,7 @@ async def measure(page: str, exporter: tuple[int, int], options: argparse.Namesp
     port, pid = exporter
     ours: list[float] = []
     theirs: list[float] = []
-    bad = 0
+    bad = {"ours": 0, "theirs": 0}
     blackbox = Exporter(port, page)
     async with Transport() as transport:
         prober = Http(url=page)
@@ -140,17 +140,17 @@ async def measure(page: str, exporter: tuple[int, int], options: argparse.Namesp
         for ask, _, _ in turns.values():
             await paced(ask, rate=options.rate, seconds=WARM_UP / options.rate)
         for _ in range(options.rounds):
-            for ask, cpu_s, kept in turns.values():
+            for whose, (ask, cpu_s, kept) in turns.items():
                 before = cpu_s()
                 count, good = await paced(ask, rate=options.rate, seconds=options.seconds)
                 kept.append((cpu_s() - before) / count * 1e6)
-                bad += count - good
+                bad[whose] += count - good
     blackbox.close()
     mine, other = statistics.median(ours), statistics.median(theirs)
     return (
         f"http_prober: {mine:.0f} us CPU a check, blackbox_exporter {other:.0f} us, "
         f"ratio {other / mine:.2f} (paced {options.rate}/s, {options.rounds} rounds of "
-        f"{options.seconds:g} s, {bad} checks failed)"
+        f"{options.seconds:g} s; {bad['ours']} of ours and {bad['theirs']} of theirs failed)"
     )
 
 

@@ -83,6 +83,7 @@ class Node:
         self.problems: Sequence[Problem] = ()
         self.link_key = links.load_key(settings.data / "link.key")
         self.metrics = Metrics()
+        self.metrics.families.keep_durations(catalog.site.buckets)
         self.transport = Transport()
         self.discovering = self._discovering()
         self.discovering.adopt(catalog.discoveries)
@@ -259,6 +260,7 @@ class Node:
     def _apply_policy(self) -> None:
         """Watch, and decide by, what is declared and discovered now."""
         self.present.activate(self._policy(self.catalog))
+        self.metrics.families.keep_durations(self.catalog.site.buckets)
         self.watcher.apply(self.present.policy.probes.values())
 
     async def _on_discovered(self) -> None:

@@ -97,7 +97,7 @@ def opinion(
         return Opinion(server, answer, answer.reason or "", f"{server}: {answer.text}")
     fitting = [one for one in message.answer if question.type in (one.type, ANY)]
     data = tuple([one.data for one in fitting])
-    compared = tuple(sorted({compared_data(one.presentation, one.type) for one in fitting}))
+    compared = tuple(sorted({_compared(one) for one in fitting}))
     reason, text = _judged(message, question, compared, codes, records)
     return Opinion(
         server,
@@ -184,6 +184,12 @@ def _between(before: Iterable[str], now: Iterable[str]) -> Drift:
 
 def _declared(records: Sequence[str], type_: int) -> list[str]:
     return [compared_data(record, type_) for record in records]
+
+
+def _compared(record: Record) -> str:
+    if record.type in (_A, _AAAA):
+        return record.data  # as read from the wire it is written in one way
+    return compared_data(record.presentation, record.type)
 
 
 def compared_data(data: str, type_: int) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
@@ -20,7 +20,7 @@ from sentinel.probers.answers import (
     remembered,
     written,
 )
-from sentinel.transport.dns import Answer, Protocol, Server, ask, system_server
+from sentinel.transport.dns import Protocol, Server, ask, system_server
 from sentinel.transport.dnsnames import class_number, rcode_number, type_number, wire_name
 from sentinel.transport.dnswire import Question
 from sentinel.transport.reasons import NETWORK, OURS
@@ -179,38 +179,11 @@ class Dns:
     )
     ip: Literal["any", "ipv4", "ipv6"] = key("Which addresses to use.", default="any")
 
+    _asking: "_Asking" = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         wire_name(self.name)
-        class_number(self.class_)
-        if type_number(self.type) in _NO_QUESTIONS:
-            raise ValueError(f"`{self.type}` is nothing that can be asked for in one question")
-        for code in self.rcodes:
-            rcode_number(code)
-        for each in self.servers:
-            _place(each)
-
-    def host(self) -> str:
-        """The first server; ``""`` for the system's."""
-        return _place(self.servers[0])[0].lower() if self.servers else ""
-
-    async def observe(self, world: ProbeWorld) -> Observation:
-        """Ask each server once."""
-        named = self.servers or (system_server(),)
-        asking = (self._asked(each, world) for each in named)
-        answers = [await next(asking)] if len(named) == 1 else await asyncio.gather(*asking)
-        question = self.question()
-        codes = frozenset(map(rcode_number, self.rcodes))
-        opinions = [
-            opinion(server, answer, question, codes=codes, records=self.records)
-            for server, answer in zip(named, answers, strict=True)
-        ]
-        decisive = next((each for each in opinions if each.reason), opinions[0])
-        drift = drifted(decisive, self.records, remembered(world.kept, question), question)
-        return _observed(self, opinions, decisive, drift, world.now)
-
-    def question(self) -> Question:
-        """What is asked."""
-        return Question(
+        question = Question(
             self.name,
             type_number(self.type),
             class_number(self.class_),
@@ -218,10 +191,39 @@ class Dns:
             edns_size=self.edns_size,
             dnssec=self.dnssec,
         )
+        if question.type in _NO_QUESTIONS:
+            raise ValueError(f"`{self.type}` is nothing that can be asked for in one question")
+        codes = frozenset(map(rcode_number, self.rcodes))
+        servers = tuple(map(self._server, self.servers))
+        object.__setattr__(self, "_asking", _Asking(question, codes, servers))
 
-    async def _asked(self, named: str, world: ProbeWorld) -> Answer:
+    def host(self) -> str:
+        """The first server; ``""`` for the system's."""
+        return _place(self.servers[0])[0].lower() if self.servers else ""
+
+    async def observe(self, world: ProbeWorld) -> Observation:
+        """Ask each server once."""
+        question = self._asking.question
+        named = self.servers or (system_server(),)
+        servers = self._asking.servers or tuple(map(self._server, named))
+        asking = [ask(world.transport, question, each, world.deadline) for each in servers]
+        answers = [await asking[0]] if len(asking) == 1 else await asyncio.gather(*asking)
+        opinions = [
+            opinion(name, answer, question, codes=self._asking.codes, records=self.records)
+            for name, answer in zip(named, answers, strict=True)
+        ]
+        decisive = next((each for each in opinions if each.reason), opinions[0])
+        drift = drifted(decisive, self.records, remembered(world.kept, question), question)
+        return _observed(self, opinions, decisive, drift, world.now)
+
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return self._asking.question
+
+    def _server(self, named: str) -> Server:
         host, port = _place(named)
-        server = Server(
+        return Server(
             host,
             port,
             self.protocol,
@@ -231,7 +233,16 @@ class Dns:
             ca_file=self.ca_file,
             server_name=self.server_name,
         )
-        return await ask(world.transport, self.question(), server, world.deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What the keys come to, made once: the question, the codes that are well, and who is asked
+    (nobody: the system's server)."""
+
+    question: Question
+    codes: frozenset[int]
+    servers: tuple[Server, ...]
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -336,7 +347,7 @@ def _observed(
         samples=samples,
         evidence=_evidence(dns, opinions, decisive, drift),
         metrics=_metrics(opinions, decisive, drift),
-        keep=kept(decisive, dns.question()),
+        keep=kept(decisive, dns.question),
     )
 
 

@@ -18,7 +18,7 @@ from sentinel.words import Outcome, Seconds
 
 MOST_PACKETS = 100
 MOST_SHOWN = 20
-_SHOWN = ("min_s", "avg_s", "max_s", "jitter_s")
+_SHOWN = ("min", "avg", "max", "jitter")
 
 _FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
 
@@ -99,8 +99,10 @@ class Icmp:
             return _unfound(self, found, resolve_s)
         address = found[0]
         echoes = await self._echoes(address, world)
-        count = _Count(echoes, address.ip, resolve_s, transport.now() - started)
-        return _observed(self, count)
+        duration_s = transport.now() - started
+        return _observed(
+            self, _counted(echoes, address.ip, resolve_s=resolve_s, duration_s=duration_s)
+        )
 
     async def _echoes(self, address: Address, world: ProbeWorld) -> Sequence[Echo]:
         if self.count == 1:
@@ -124,64 +126,63 @@ class Icmp:
 
 @dataclass(frozen=True, slots=True)
 class _Count:
-    """What became of the packets; at least one was sent. Times are in seconds."""
+    """What became of the packets; at least one was sent. Times are in seconds; `phases` are named
+    as blackbox_exporter names them, of several packets the means; `rtt` is empty when no reply
+    came."""
 
     echoes: Sequence[Echo]
+    replies: Sequence[Echo]
     address: str
-    resolve_s: float
     duration_s: float
-
-    @property
-    def replies(self) -> Sequence[Echo]:
-        return [echo for echo in self.echoes if not echo.reason]
+    phases: Mapping[str, float]
+    rtt: Mapping[str, float]
 
     @property
     def loss_ratio(self) -> float:
         return 1.0 - len(self.replies) / len(self.echoes)
 
-    @property
-    def phases(self) -> dict[str, float]:
-        """As blackbox_exporter names them; of several packets the means."""
-        heard = self.replies or self.echoes
-        return {
-            "resolve": self.resolve_s,
-            "setup": sum(echo.setup_s for echo in heard) / len(heard),
-            "rtt": sum(echo.rtt_s for echo in heard) / len(heard),
-        }
-
-    def rtt(self) -> dict[str, float]:
-        """Of the replies; empty when none came."""
-        times = [echo.rtt_s for echo in self.replies]
-        if not times:
-            return {}
-        apart = [abs(later - earlier) for earlier, later in pairwise(times)]
-        return {
-            "min_s": min(times),
-            "avg_s": sum(times) / len(times),
-            "max_s": max(times),
-            "jitter_s": sum(apart) / len(apart) if apart else 0.0,
-        }
-
     def values(self) -> dict[str, Any]:
         """The names that expectations use. Without a reply there is no round trip and no hop limit."""
-        phases = self.phases
         seen: dict[str, Any] = {
             "sent": len(self.echoes),
             "received": len(self.replies),
             "loss_ratio": self.loss_ratio,
             "timing": {
                 "total_s": self.duration_s,
-                "resolve_s": self.resolve_s,
-                "rtt_s": phases["rtt"],
+                "resolve_s": self.phases["resolve"],
+                "rtt_s": self.phases["rtt"],
             },
             "address": self.address,
         }
         if self.replies:
             last = self.replies[-1]
-            seen |= {"rtt": self.rtt(), "size": last.size}
+            seen |= {"rtt": self.rtt, "size": last.size}
             if last.hop_limit is not None:
                 seen["hop_limit"] = last.hop_limit
         return seen
+
+
+def _counted(
+    echoes: Sequence[Echo], address: str, *, resolve_s: float, duration_s: float
+) -> _Count:
+    replies = [echo for echo in echoes if not echo.reason]
+    heard = replies or echoes
+    phases = {
+        "resolve": resolve_s,
+        "setup": sum([echo.setup_s for echo in heard]) / len(heard),
+        "rtt": sum([echo.rtt_s for echo in heard]) / len(heard),
+    }
+    times = [echo.rtt_s for echo in replies]
+    rtt: dict[str, float] = {}
+    if times:
+        apart = [abs(later - earlier) for earlier, later in pairwise(times)]
+        rtt = {
+            "min_s": min(times),
+            "avg_s": phases["rtt"],
+            "max_s": max(times),
+            "jitter_s": sum(apart) / len(apart) if apart else 0.0,
+        }
+    return _Count(echoes, replies, address, duration_s, phases, rtt)
 
 
 def _unfound(icmp: Icmp, found: Unfound, resolve_s: float) -> Observation:
@@ -205,10 +206,8 @@ def _unfound(icmp: Icmp, found: Unfound, resolve_s: float) -> Observation:
 
 
 def _observed(icmp: Icmp, count: _Count) -> Observation:
-    phases = count.phases
     failed = None if count.replies else count.echoes[-1]
     reason = failed.reason if failed is not None else ""
-    rtt = count.rtt()
     return Observation(
         values=count.values(),
         duration_s=count.duration_s,
@@ -216,18 +215,18 @@ def _observed(icmp: Icmp, count: _Count) -> Observation:
         text=failed.text if failed is not None else _told(count),
         network=reason in NETWORK or reason == TTL_EXPIRED,
         outcome=_outcome(failed),
-        phases=phases,
+        phases=count.phases,
         address=count.address,
         samples=[
             Sample("timing.total_s", count.duration_s, "s"),
             Sample("loss_ratio", count.loss_ratio),
-            *(Sample(f"rtt.{name}", value, "s") for name, value in rtt.items()),
+            *(Sample(f"rtt.{name}", value, "s") for name, value in count.rtt.items()),
         ],
         evidence=Evidence(
             request=f"ping {icmp.host_} {icmp.size} bytes, {icmp.count} times",
-            facts={"address": count.address, "phases": phases, "packets": _packets(count)},
+            facts={"address": count.address, "phases": count.phases, "packets": _packets(count)},
         ),
-        metrics=_metrics(count, phases, rtt),
+        metrics=_metrics(count),
     )
 
 
@@ -249,20 +248,18 @@ def _packets(count: _Count) -> list[dict[str, Any]]:
     ]
 
 
-def _metrics(
-    count: _Count, phases: Mapping[str, float], rtt: Mapping[str, float]
-) -> dict[str, Any]:
+def _metrics(count: _Count) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "probe_dns_lookup_time_seconds": count.resolve_s,
+        "probe_dns_lookup_time_seconds": count.phases["resolve"],
         "probe_ip_protocol": 6 if ":" in count.address else 4,
         "probe_ip_addr_hash": address_hash(count.address),
-        "probe_icmp_duration_seconds": phases,
+        "probe_icmp_duration_seconds": count.phases,
         "probe_icmp_packets_sent": len(count.echoes),
         "probe_icmp_packets_received": len(count.replies),
     }
-    if rtt:
-        shown["probe_icmp_rtt_seconds"] = {name.removesuffix("_s"): rtt[name] for name in _SHOWN}
-        hop_limit = count.replies[-1].hop_limit
-        if hop_limit is not None:
-            shown["probe_icmp_reply_hop_limit"] = hop_limit
+    if count.replies:
+        rtt, last = count.rtt, count.replies[-1]
+        shown["probe_icmp_rtt_seconds"] = {name: rtt[f"{name}_s"] for name in _SHOWN}
+        if last.hop_limit is not None:
+            shown["probe_icmp_reply_hop_limit"] = last.hop_limit
     return shown

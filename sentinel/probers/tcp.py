@@ -173,7 +173,7 @@ class Tcp:
     ) -> Observation:
         exchange = connection.exchange
         made = {
-            "banner": lambda: _text(talk.received.partition(b"\n")[0]),
+            "banner": lambda: _text(bytes(talk.received.partition(b"\n")[0])),
             "body": lambda: talk.received.decode("utf-8", "replace"),
         }
         own = {"captured": talk.captures.named}
@@ -194,7 +194,7 @@ class Tcp:
             reason=talk.reason,
             text=talk.text,
             sent="\n".join(talk.sent),
-            received=talk.received,
+            received=bytes(talk.received),
             metrics=metrics,
         )
 
@@ -211,10 +211,10 @@ class _Talk:
         self._declared = declared
         self._connection = connection
         self._world = world
-        self._rest = b""
+        self._at = 0
         self.captures = Captures()
         self.labelled: list[Mapping[str, str]] = []
-        self.received = b""
+        self.received = bytearray()
         self.sent: list[str] = []
         self.reason = ""
         self.text = ""
@@ -231,7 +231,7 @@ class _Talk:
                 self.labelled.append({name: filled(text) for name, text in line.labels.items()})
             await self._say(line)
             if line.starttls:
-                waiting, self._rest = self._rest, b""
+                waiting = bytes(self.received[self._at :])
                 await secured(self._connection, self._declared, self._world, waiting=waiting)
         if not self._declared.lines and self._world.needed & {"banner", "body"}:
             await self._listen("")
@@ -256,25 +256,34 @@ class _Talk:
         wanted = pattern(expect)
         missing = f"no line that fits `{expect}`" if expect else "no line came"
         while True:  # bounded by what is read
-            line, end, rest = self._rest.partition(b"\n")
-            closed = not end and not await self._more(UNEXPECTED, missing)
-            if not end and not closed:
-                continue
-            fits = wanted.search(_text(line)) if end or line else None
-            self._rest = rest
+            line, closed = await self._line(missing)
+            fits = wanted.search(_text(line)) if line or not closed else None
             if fits:
                 self.captures.take(fits)
                 return
             if closed:
                 raise Ended(UNEXPECTED, f"closed; {missing}")
 
+    async def _line(self, missing: str) -> tuple[bytes, bool]:
+        """The next line; with True, what the peer said last, and gave no end."""
+        start = begun = self._at
+        while (end := self.received.find(b"\n", begun)) < 0:  # bounded by what is read
+            begun = len(self.received)
+            if not await self._more(UNEXPECTED, missing):
+                self._at = len(self.received)
+                return bytes(self.received[start:]), True
+        self._at = end + 1
+        return bytes(self.received[start:end]), False
+
     async def _await_bytes(self, wanted: bytes) -> None:
         """Read until these bytes came, and no further."""
         missing = f"not the bytes {wanted.hex(' ')}"
-        while wanted not in self._rest:  # bounded by what is read
+        begun = self._at
+        while (found := self.received.find(wanted, begun)) < 0:  # bounded by what is read
+            begun = max(self._at, len(self.received) - len(wanted) + 1)
             if not await self._more(UNEXPECTED_BYTES, missing):
                 raise Ended(UNEXPECTED_BYTES, f"closed; {missing}")
-        self._rest = self._rest.partition(wanted)[2]
+        self._at = found + len(wanted)
 
     async def _more(self, too_much: str, missing: str) -> bool:
         """Read once; False when the peer closed."""
@@ -284,7 +293,6 @@ class _Talk:
         if isinstance(chunk, Reason):
             raise Ended(chunk, missing)
         self.received += chunk
-        self._rest += chunk
         return bool(chunk)
 
 

@@ -50,7 +50,7 @@ TABLES = {
     "evidence_pins": ("digest", ""),
     "series": ("id", "probe, location"),
     "shapes": ("id", "body"),
-    "results": ("window_at, series, due_at", "body"),
+    "results": ("seq", "window_at, part, series, due_at, body"),
     "rollups": ("series, bucket_at", "body"),
     "rollup_due": ("bucket_at", "stamp"),
     "marks": ("name", "value"),
@@ -129,10 +129,10 @@ def _copy_table(source: Link, sink: Link, table: str) -> None:
     insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608
     for part in _slices(source, table, keys, columns):
         sink.run_many(insert, part)
-    if table == "inbox" and sink.dialect == "postgres":
+    if keys == "seq" and sink.dialect == "postgres":
         sink.rows(
-            "SELECT setval(pg_get_serial_sequence('inbox', 'seq'), coalesce(max(seq), 0) + 1, false)"
-            " FROM inbox"
+            f"SELECT setval(pg_get_serial_sequence('{table}', 'seq'),"  # noqa: S608
+            f" coalesce(max(seq), 0) + 1, false) FROM {table}"
         )
 
 

@@ -8,11 +8,13 @@ from zlib import decompress
 from zlib import error as ZlibError
 
 from sentinel.errors import JournalUnavailable
+from sentinel.store import samples
 from sentinel.store.open import open_link
 from sentinel.store.read import SqlView
 from sentinel.store.sql import Conflict, Sql, Unreachable
 from sentinel.timeline import chain, codec
 
+_RESULTS_A_TIME = 1_000
 _STREAMS_A_TIME = 500
 _MOST_PAGES = 10_000_000
 
@@ -54,6 +56,7 @@ def findings(sql: Sql) -> Iterator[Finding]:
     for name, version, head in _heads(sql):
         yield from _stream(sql, name, version, head)
     yield from _orphans(sql)
+    yield from _results(sql)
     yield from _documents(sql)
     yield from _evidence(sql)
 
@@ -126,12 +129,6 @@ _QUESTIONS = (
         "activations",
         "no document has this digest",
     ),
-    (
-        "SELECT DISTINCT r.series FROM results r LEFT JOIN series s ON s.id = r.series"
-        " WHERE s.id IS NULL ORDER BY r.series",
-        "results",
-        "no probe has this series",
-    ),
 )
 
 
@@ -139,6 +136,27 @@ def _orphans(sql: Sql) -> Iterator[Finding]:
     for question, table, what in _QUESTIONS:
         for (key,) in sql.rows(question):
             yield Finding(f"{table} {key}" if table != "stream" else key, what)
+
+
+def _results(sql: Sql) -> Iterator[Finding]:
+    known = {series for (series,) in sql.rows("SELECT id FROM series")}
+    unknown: set[int] = set()
+    after = 0
+    for _ in range(_MOST_PAGES):
+        rows = sql.rows(
+            "SELECT seq, series, due_at, body FROM results WHERE seq > ? ORDER BY seq LIMIT ?",
+            (after, _RESULTS_A_TIME),
+        )
+        for seq, *row in rows:
+            after = seq
+            try:
+                unknown |= {series for series, _, _ in samples.entries_of(*row)} - known
+            except ValueError as unreadable:
+                yield Finding(f"results {seq}", f"it cannot be read: {unreadable}")
+        if len(rows) < _RESULTS_A_TIME:
+            break
+    for series in sorted(unknown):
+        yield Finding(f"results {series}", "no probe has this series")
 
 
 def _documents(sql: Sql) -> Iterator[Finding]:

@@ -76,9 +76,8 @@ async def prune(journal: Kept, now: datetime, keep: Keep) -> int:
 
 
 _OLD_RESULTS = (
-    "DELETE FROM results WHERE (window_at, series, due_at) IN"
-    " (SELECT window_at, series, due_at FROM results WHERE window_at < ?"
-    " ORDER BY window_at LIMIT ?)"
+    "DELETE FROM results WHERE seq IN"
+    " (SELECT seq FROM results WHERE window_at < ? ORDER BY window_at LIMIT ?)"
 )
 _OLD_ROLLUPS = (
     "DELETE FROM rollups WHERE (series, bucket_at) IN"
@@ -129,9 +128,15 @@ async def _rolled(journal: Kept, bucket_at: int) -> list[Row]:
 
 
 def _gather(sql: Sql, window_at: int, gathered: dict[int, Gathering]) -> None:
-    found = sql.rows("SELECT series, body FROM results WHERE window_at = ?", (window_at,))
-    shapes = samples.read_shapes(sql, (row[1] for row in found))
-    for series, body in found:
+    rows = sql.rows(
+        "SELECT series, due_at, body FROM results WHERE window_at = ? ORDER BY seq", (window_at,)
+    )
+    found: dict[tuple[int, int], bytes] = {}
+    for row in rows:
+        for series, due_at, body in samples.entries_of(*row):
+            found.setdefault((series, due_at), body)
+    shapes = samples.read_shapes(sql, found.values())
+    for (series, _), body in found.items():
         samples.gather(body, shapes, gathered.setdefault(series, Gathering()))
 
 

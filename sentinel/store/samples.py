@@ -1,7 +1,9 @@
 """Check results: packed small, written in batches, read by probe.
 
-A result is one row, ``(window, series, due time)`` unique, so that two results of one slot
-are one (rule 1). What results of a probe repeat (expectations' sources, the names of phases
+Results of one commit whose series are of one part (`PARTS` of them) are one row: a thousand results
+a second touch some sixty places of the store, and a probe's results are found by reading a
+sixty-fourth of what was written. Of two results of one slot the first stays (rule 1), which is seen
+to when they are read. What results of a probe repeat (expectations' sources, the names of phases
 and samples) is its *shape*, stored once; the row holds MessagePack without a single key.
 Ids of series and shapes are 63 bits of a SHA-256, so that two nodes give the same id
 without asking each other.
@@ -24,6 +26,7 @@ from sentinel.timeline.codec import instant, micros
 from sentinel.words import Outcome
 
 WINDOW_US = 10_000_000
+PARTS = 64
 BUCKET_US = rolled.BUCKET // timedelta(microseconds=1)
 _WINDOWS_A_QUERY = 360
 _MAX_KNOWN = 200_000
@@ -31,12 +34,16 @@ _MAX_KNOWN = 200_000
 Shape = tuple[tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...], tuple[tuple[str, str], ...]]
 """Per judged expectation its source and the names in its `actual`; phases; samples with unit."""
 
+Entry = tuple[int, int, bytes]
+"""A result as it lies in a row: series, due time, packed."""
+
 _OUTCOMES = tuple(Outcome)
 _NUMBER = {outcome: number for number, outcome in enumerate(_OUTCOMES)}
 _SAMPLES = 11
 """Where a packed result has its samples' values."""
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 _decode = msgspec.msgpack.Decoder().decode
+_decode_entries = msgspec.msgpack.Decoder(list[Entry]).decode
 
 
 class Interned:
@@ -71,7 +78,8 @@ def write(sql: Sql, results: Sequence[CheckResult], interned: Interned) -> None:
     """Store results; those of a slot already there, and those older than what was pruned, are
     dropped. Their buckets become due for a rollup."""
     floor = mark(sql, "results_from")
-    packed, series, shapes, buckets = list[Row](), list[Row](), list[Row](), set[int]()
+    series, shapes, buckets = list[Row](), list[Row](), set[int]()
+    parts: dict[tuple[int, int], list[Entry]] = {}
     for result in results:
         due_at = micros(result.due_at)
         if due_at < floor:
@@ -83,18 +91,32 @@ def write(sql: Sql, results: Sequence[CheckResult], interned: Interned) -> None:
             series.append((series_id, result.probe, result.location))
         if interned.is_new(shape_id):
             shapes.append((shape_id, json.dumps(shape)))
-        packed.append((due_at - due_at % WINDOW_US, series_id, due_at, pack(result, shape_id)))
+        place = due_at - due_at % WINDOW_US, series_id % PARTS
+        parts.setdefault(place, []).append((series_id, due_at, pack(result, shape_id)))
         buckets.add(due_at - due_at % BUCKET_US)
     if series:
         sql.run_many(_INSERT.format("series (id, probe, location)", "?, ?, ?"), series)
     if shapes:
         sql.run_many(_INSERT.format("shapes (id, body)", "?, ?"), shapes)
-    if packed:
-        columns = "results (window_at, series, due_at, body)"
-        sql.run_many(_INSERT.format(columns, "?, ?, ?, ?"), packed)
+    if parts:
+        rows = [(*place, *_together(entries)) for place, entries in parts.items()]
+        sql.run_many(_RESULTS, rows)
         sql.run_many(_DUE, [(bucket,) for bucket in sorted(buckets)])
 
 
+def _together(entries: Sequence[Entry]) -> tuple[int | None, int | None, bytes]:
+    """The columns series, due_at and body of a row."""
+    return entries[0] if len(entries) == 1 else (None, None, _encode(entries))
+
+
+def entries_of(series: int | None, due_at: int | None, body: bytes) -> Sequence[Entry]:
+    """The results that a row holds, in the order in which they came."""
+    if series is not None and due_at is not None:
+        return ((series, due_at, body),)
+    return _decode_entries(body)
+
+
+_RESULTS = "INSERT INTO results (window_at, part, series, due_at, body) VALUES (?, ?, ?, ?, ?)"
 _INSERT = "INSERT INTO {} VALUES ({}) ON CONFLICT DO NOTHING"
 _DUE = (
     "INSERT INTO rollup_due (bucket_at, stamp) VALUES (?, 1)"
@@ -208,20 +230,28 @@ def results(
     located: dict[int, str] = dict(
         sql.rows("SELECT id, location FROM series WHERE probe = ?", (probe,))
     )
-    found: list[Row] = []
+    found: dict[tuple[int, int], bytes] = {}
     if not located:
         return []
+    parts = {series % PARTS for series in located}
     for windows in _windows(sql, micros(from_at), micros(to_at)):
-        found += sql.rows(
+        rows = sql.rows(
             "SELECT series, due_at, body FROM results"  # noqa: S608
-            f" WHERE window_at IN ({_marks(windows)}) AND series IN ({_marks(located)})"
-            " AND due_at >= ? AND due_at < ? ORDER BY due_at DESC, series LIMIT ?",
-            (*windows, *located, micros(from_at), micros(to_at), limit - len(found)),
+            f" WHERE window_at IN ({_marks(windows)}) AND part IN ({_marks(parts)}) ORDER BY seq",
+            (*windows, *parts),
         )
+        for row in rows:
+            for series, due_at, body in entries_of(*row):
+                if series in located and micros(from_at) <= due_at < micros(to_at):
+                    found.setdefault((-due_at, series), body)
         if len(found) >= limit:
             break
-    shapes = read_shapes(sql, (row[2] for row in found))
-    return [unpack(probe, located[series], at, body, shapes) for series, at, body in found]
+    newest = sorted(found)[:limit]
+    shapes = read_shapes(sql, (found[slot] for slot in newest))
+    return [
+        unpack(probe, located[series], -before, found[before, series], shapes)
+        for before, series in newest
+    ]
 
 
 def _windows(sql: Sql, from_us: int, to_us: int) -> Iterator[tuple[int, ...]]:

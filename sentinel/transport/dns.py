@@ -33,7 +33,7 @@ from sentinel.transport.wire import Exchange, IpVersion
 
 Protocol = Literal["udp", "tcp", "tls"]
 PORTS: Mapping[Protocol, int] = {"udp": 53, "tcp": 53, "tls": 853}
-_SYSTEM = "/etc/resolv.conf"
+SYSTEM = "/etc/resolv.conf"
 _MOST_CONFIGURED = 16 * 1024
 _NONE_CONFIGURED = "127.0.0.1"
 LARGEST = 65_535
@@ -94,10 +94,10 @@ class Said(msgspec.Struct, frozen=True):
     size: int = 0
 
 
-def system_server() -> str:
+def system_server(path: str = SYSTEM) -> str:
     """The first name server of ``/etc/resolv.conf``; loopback when it names none (resolver(5))."""
     try:
-        with open(_SYSTEM, encoding="utf-8", errors="replace") as configured:
+        with open(path, encoding="utf-8", errors="replace") as configured:
             lines = configured.read(_MOST_CONFIGURED).splitlines()
     except OSError:
         return _NONE_CONFIGURED

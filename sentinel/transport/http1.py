@@ -64,6 +64,11 @@ class Answer:
         return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
 
     @property
+    def begun(self) -> bool:
+        """Whether a status line has come."""
+        return bool(self.status or (self._heads is not None and self._heads.status))
+
+    @property
     def missing(self) -> int:
         """How many bytes of the body are still to come; 0 when that is not known."""
         return self._left or 0
@@ -84,7 +89,7 @@ class Answer:
         """The connection was closed; now it is done."""
         try:
             if not self.head:
-                heads = self._heads or Heads()
+                heads = self._heads or Heads(without_body=self._without_body)
                 try:
                     heads.end()
                 finally:
@@ -99,10 +104,15 @@ class Answer:
         except Wrong as wrong:
             self._fail(wrong)
 
+    def stop(self) -> None:
+        """Nothing more will be fed; why not is said elsewhere. What came is kept, as ever."""
+        if self._heads is not None:
+            self._adopt(self._heads)
+
     def _begin(self, received: bytes) -> None:
         found = _REGULAR.match(received, 0, _MOST_REGULAR)
         if found is None or found[2][:1] in b"01":
-            self._heads = Heads()
+            self._heads = Heads(without_body=self._without_body)
             self._go_on(self._heads, received)
             return
         version, status = found.groups()
@@ -111,9 +121,9 @@ class Answer:
         if framed_by(self.status):
             for name, value in _FRAMED.findall(head):
                 try:
-                    framing.header(name, value)
+                    framing.header(name, value, without_body=self._without_body)
                 except Wrong:  # read it line by line, so that the head ends where it is wrong
-                    self._heads = Heads()
+                    self._heads = Heads(without_body=self._without_body)
                     self._go_on(self._heads, received)
                     return
         self.head = head

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import zlib
+from base64 import b64decode
 
 import pytest
 
@@ -128,6 +129,16 @@ def test_a_socks_proxy_is_asked(nginx, socks, scheme, port):
     assert min(observation.phases.values()) >= 0
 
 
+@pytest.mark.needs("nginx", "microsocks")
+def test_a_socks_proxy_may_be_given_addresses(nginx, socks):
+    proxy = Secret(socks.replace("socks5h", "socks5"))
+
+    observation = seen(f"http://localhost:{nginx['plain']}/who", proxy=proxy, ip="ipv4")
+
+    assert "" == observation.reason
+    assert min(observation.phases.values()) >= 0
+
+
 @pytest.mark.needs("tinyproxy")
 @pytest.mark.parametrize("url", ["https://localhost:1/", "https://shop.invalid/"])
 def test_a_proxy_that_cannot_reach_the_shop_says_no(proxy, url):
@@ -174,6 +185,23 @@ def test_a_proxy_may_want_a_password_that_nobody_sees(nginx, locked_proxy, login
 
     assert reason == observation.reason
     assert "s3cret" not in repr(observation)
+
+
+def test_a_proxys_password_is_revealed_anew_at_each_check():
+    script, heard = recording({})
+
+    async def main():
+        async with serving(script) as port, Transport() as transport:
+            prober = Http(
+                "http://shop.invalid/", proxy=Secret(f"http://ana:{{env:PW}}@127.0.0.1:{port}")
+            )
+            for password in ("one", "two"):
+                await observed(prober, transport, PW=password)
+
+    asyncio.run(main())
+
+    sent_along = [head.partition(b"Proxy-Authorization: Basic ")[2][:16] for _, head in heard]
+    assert [b"ana:one", b"ana:two"] == [b64decode(each.split()[0]) for each in sent_along]
 
 
 @pytest.mark.needs("nginx")

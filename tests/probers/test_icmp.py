@@ -15,7 +15,6 @@ from sentinel.words import Outcome
 from tests.probers.documents import shown
 from tests.transport import namespaces
 from tests.transport.servers import NOW, Secrets
-from tests.transport.test_ping import HOLE, own_network
 
 ELSEWHERE = """
 from tests.probers.test_icmp import Icmp, check, holds
@@ -153,7 +152,7 @@ def test_what_the_pages_show_can_be_declared():
     assert {"icmp"} == {probe.kind for probe in shown("icmp").values()}
 
 
-@own_network
+@namespaces.own_network
 @pytest.mark.parametrize("allowed", [namespaces.ALLOWED, namespaces.FORBIDDEN], ids=["ping", "raw"])
 def test_a_real_host_is_pinged(allowed):
     code = """
@@ -166,10 +165,11 @@ for ip in ("ipv4", "ipv6"):
     assert [["None", "none", "False", "True"]] * 2 == [line.split("|")[:4] for line in lines]
 
 
-@own_network
+@namespaces.own_network
 def test_a_real_host_that_is_silent_and_a_system_that_forbids():
     (silent,) = namespaces.printed(
-        ELSEWHERE + 'show("loss_ratio == 1.0", host_="10.9.0.9", count=2, wait=0.2)', before=HOLE
+        ELSEWHERE + 'show("loss_ratio == 1.0", host_="10.9.0.9", count=2, wait=0.2)',
+        before=namespaces.HOLE,
     ).splitlines()
     (forbidden,) = namespaces.printed(ELSEWHERE + "show()", drop=True).splitlines()
 

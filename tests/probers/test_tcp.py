@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 
 import pytest
 
@@ -217,14 +218,16 @@ def test_what_is_secret_is_sent_and_not_shown():
     assert ("", "***") == (observation.reason, observation.evidence.request)
 
 
-def starttls(context, *, early=b""):
-    """Agree to TLS, and go on over it; `early` is said in plain text where TLS should begin."""
+def starttls(context, *, early=b"", hold_s=0.0):
+    """Agree to TLS, and after a while go on over it; `early` is said in plain text before."""
 
     async def script(reader, writer):
         writer.write(b"220 ready\r\n")
         await reader.readline()
+        writer.transport.pause_reading()  # what comes from here on is for TLS
         writer.write(b"220 go ahead\r\n" + early)
         await writer.drain()
+        await asyncio.sleep(hold_s)
         await writer.start_tls(context)
         heard = await reader.readline()
         writer.write(b"secretly " + heard)
@@ -248,6 +251,16 @@ def test_a_dialogue_goes_on_over_tls():
     assert holds("certificate.verified && timing.tls_s > 0.0", observation)
     assert {"TLS 1.3": 1} == observation.metrics["probe_tls_version_info"]
     assert observation.duration_s == pytest.approx(sum(observation.phases.values()))
+
+
+def test_a_second_of_tls_is_counted_once():
+    started = time.monotonic()
+    script = starttls(server("good"), hold_s=0.2)
+    observation = check(script, ca_file=authority(), lines=UPGRADE)
+
+    assert "" == observation.reason
+    assert observation.phases["tls"] >= 0.2
+    assert observation.duration_s <= time.monotonic() - started
 
 
 @pytest.mark.parametrize(

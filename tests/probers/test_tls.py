@@ -25,7 +25,6 @@ from tests.transport.certificates import (
     server_that_asks,
 )
 from tests.transport.servers import NOW, Secrets
-from tests.transport.test_ping import own_network
 
 pytestmark = pytest.mark.needs("openssl")
 
@@ -356,7 +355,7 @@ def test_a_name_without_an_address_has_its_reason():
     assert 0 == seen.metrics["probe_ip_protocol"]
 
 
-@own_network
+@namespaces.own_network
 def test_an_address_that_this_machine_has_no_way_to_is_skipped():
     code = """
 from tests.probers.test_tls import check, server

@@ -1,15 +1,21 @@
 """Which stores are opened, and which are refused."""
 
+import contextlib
+import json
 import sys
 
 import pytest
+from msgspec.structs import replace
 
 from sentinel.errors import ExtraMissing, Failure, StoreTooNew
-from sentinel.store.migrate import Migration, migrations
-from sentinel.store.open import is_postgres, open_journal
+from sentinel.store import samples
+from sentinel.store.journal import Change
+from sentinel.store.migrate import Migration, migrate, migrations
+from sentinel.store.open import is_postgres, open_journal, open_link
 from sentinel.store.sql import StoreDamaged
 from sentinel.store.sqlite import SqliteJournal
-from tests.store.values import NOW, append, note, opened
+from sentinel.timeline.codec import micros
+from tests.store.values import NOW, SECOND, append, note, opened, put, result
 
 
 async def spoil(where: str, statement: str) -> None:
@@ -24,7 +30,7 @@ async def spoil(where: str, statement: str) -> None:
         (
             "INSERT INTO migrations (number, name, checksum) VALUES (9999, 'x', 'y')",
             StoreTooNew,
-            "migration 9999, this Sentinel knows 1",
+            "migration 9999, this Sentinel knows 2",
         ),
         (
             "UPDATE migrations SET checksum = 'other' WHERE number = 1",
@@ -80,3 +86,30 @@ async def test_without_the_driver_the_message_is_the_command_that_mends_it(
     journal = open_journal(":memory:")
     assert isinstance(journal, SqliteJournal)
     await journal.close()
+
+
+async def test_results_of_the_first_schema_are_read_beside_those_written_together(
+    where: str,
+) -> None:
+    old = [result("acme-home"), result("acme-cart")]
+    with contextlib.closing(open_link(where, writes=True)) as link:
+        migrate(link, migrations(link.dialect)[:1])
+        link.begin_writing(())
+        for one in old:
+            series, shape = samples.id_of_series(one.probe, one.location), samples.shape_of(one)
+            shape_id, due_at = samples.id_of_shape(shape), micros(one.due_at)
+            link.run("INSERT INTO series VALUES (?, ?, ?)", (series, one.probe, one.location))
+            link.run(
+                "INSERT INTO shapes VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (shape_id, json.dumps(shape)),
+            )
+            window_at = due_at - due_at % samples.WINDOW_US
+            packed = samples.pack(one, shape_id)
+            link.run("INSERT INTO results VALUES (?, ?, ?, ?)", (window_at, series, due_at, packed))
+        link.commit()
+    async with opened(where) as journal:
+        await put(journal, Change(results=[replace(old[0], reason="twin")]))
+        for one in old:
+            assert [one] == await journal.view(
+                lambda view, id=one.probe: view.results(id, NOW, NOW + SECOND)  # type: ignore[misc]
+            )

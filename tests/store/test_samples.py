@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from sentinel.store import retention, rollups
 from sentinel.store.journal import Change, Journal, Keep, View
 from sentinel.store.rollups import Rollup, SampleRollup
+from sentinel.store.samples import PARTS
 from sentinel.store.sql import Sql
 from sentinel.words import Outcome
 from tests.store.values import (
@@ -48,6 +49,21 @@ async def test_two_results_of_one_slot_are_one_and_the_first_stays(where: str) -
         await put(other, Change(results=[twin, elsewhere]))
         found = await one.view(lambda view: view.results("acme-home", NOW, NOW + SECOND))
     assert sorted(found, key=lambda one: one.location) == [elsewhere, first]
+
+
+async def test_results_of_one_commit_share_few_rows(where: str) -> None:
+    many = [result(f"p{number}") for number in range(1_000)]
+    async with opened(where) as journal:
+        await put(journal, Change(results=many))
+        rows = await cast(Any, journal).inspect(
+            lambda sql: sql.rows("SELECT count(*) FROM results")[0][0]
+        )
+        for one in many[::100]:
+            read = await journal.view(
+                lambda view, id=one.probe: view.results(id, NOW, NOW + SECOND)  # type: ignore[misc]
+            )
+            assert [one] == read
+    assert rows <= PARTS
 
 
 async def test_results_come_newest_first_within_the_span_and_the_limit(where: str) -> None:

@@ -7,7 +7,7 @@ import dns.flags
 import pytest
 
 from sentinel.transport.curl import Transport
-from sentinel.transport.dns import Server, ask
+from sentinel.transport.dns import Server, ask, system_server
 from sentinel.transport.dnswire import Question
 from tests.transport.certificates import authority, server
 from tests.transport.nameserver import names, response, says
@@ -230,3 +230,20 @@ def test_no_two_questions_have_the_same_id_and_port():
 
     asyncio.run(main())
     assert len(set(seen)) > 15
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("# none\nsearch example\nnameserver 192.0.2.53\nnameserver 192.0.2.54\n", "192.0.2.53"),
+        ("nameserver\toptions\nnameserver", "options"),
+        ("search example\n", "127.0.0.1"),
+        (None, "127.0.0.1"),
+    ],
+)
+def test_the_systems_name_server_is_the_first_that_it_names(tmp_path, written, expected):
+    path = tmp_path / "resolv.conf"
+    if written is not None:
+        path.write_text(written)
+
+    assert expected == system_server(str(path))

@@ -190,6 +190,7 @@ ANSWER = answered("shop.example. 300 IN A 192.0.2.7")
         (struct.pack("!HHHHHH", 4711, 0x8005, 0, 0, 0, 0), True),
         (struct.pack("!HHHHHH", 4711, 0x8000, 0, 0, 0, 0), False),
         (struct.pack("!HHHHHH", 4711, 0x8005, 0, 1, 0, 0), False),
+        (ANSWER[:4] + b"\x00\x02" + ANSWER[6:], False),
         (struct.pack("!HHHHHH", 4711, 0xA805, 1, 0, 0, 0) + ASKED[12:], False),
         (b"", False),
     ],
@@ -200,7 +201,14 @@ def test_only_an_answer_to_the_question_is_believed(forged, believed):
 
 def test_a_pointer_that_does_not_lead_backwards_is_refused():
     head = struct.pack("!HHHHHH", 1, 0x8000, 1, 0, 0, 0)
-    for name in (b"\xc0\x0c", b"\xc0\x0e\xc0\x0c", b"\x01a\xc0\x0c", b"\xc0\xff", b"\xff"):
+    for name in (
+        b"\xc0\x0e\x01a\x00",
+        b"\xc0\x0c",
+        b"\xc0\x0e\xc0\x0c",
+        b"\x01a\xc0\x0c",
+        b"\xc0\xff",
+        b"\xff",
+    ):
         with pytest.raises(WireError):
             parse(head + name + b"\0\1\0\1")
 

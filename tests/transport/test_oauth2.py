@@ -12,7 +12,7 @@ from sentinel.transport.curl import Transport
 from sentinel.transport.oauth2 import Grant, NoToken, Tokens, fetch_signed, tokens_of
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import Request
-from tests.transport.servers import serving
+from tests.transport.servers import recording, redirect, serving
 
 
 class Authority:
@@ -267,6 +267,19 @@ def test_without_a_token_nothing_is_asked(changes, said):
     assert said in exchange.text
     assert "localhost" in exchange.text
     assert "s3cret" not in exchange.text
+
+
+def test_the_secret_does_not_follow_a_redirect():
+    script, heard = recording({"/token": redirect("/elsewhere", 307)})
+
+    async def main():
+        async with serving(script) as port, Transport() as transport:
+            base = f"http://localhost:{port}"
+            request, grant = Request(f"{base}/"), grant_of(base)
+            return await fetch_signed(transport, request, grant, transport.now() + 5)
+
+    assert Reason.oauth2_failed is asyncio.run(main())[0].reason
+    assert ["/token"] == [path for path, _ in heard]
 
 
 def test_an_endpoint_that_cannot_be_reached_is_told_with_its_reason():

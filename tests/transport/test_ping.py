@@ -22,13 +22,6 @@ from tests.transport.test_ping import pinged, show
 """
 
 
-def own_network(test):
-    """For a test that needs a network of its own."""
-    reason = "this system gives no network of one's own"
-    marked = pytest.mark.skipif("not namespaces.possible()", reason=reason)(test)
-    return pytest.mark.slow(pytest.mark.needs("iproute2")(marked))
-
-
 async def pinged(ip, *packets, seconds=2.0):
     """How each packet went, all of them sent at once."""
     async with Transport() as transport:
@@ -52,14 +45,14 @@ SIZES = "Packet(0), Packet(3), Packet(56, ttl=7), Packet(9000, dont_fragment=Tru
 REPLIES = ["reply|64|0|", "reply|64|3|", "reply|64|56|", "reply|64|9000|"]
 
 
-@own_network
+@namespaces.own_network
 @pytest.mark.parametrize("ip", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("allowed", [namespaces.ALLOWED, namespaces.FORBIDDEN], ids=["ping", "raw"])
 def test_a_reply_comes_over_ping_sockets_and_over_raw_ones(ip, allowed):
     assert REPLIES == elsewhere(f'show("{ip}", {SIZES})', before=allowed)
 
 
-@own_network
+@namespaces.own_network
 def test_where_neither_is_allowed_it_says_what_would_allow_it():
     code = 'show("127.0.0.1", Packet())'
     (line,) = elsewhere(code, before=namespaces.FORBIDDEN, drop=True)
@@ -86,18 +79,13 @@ $inside ip link set nowhere up; $inside ip link set beyond mtu 1400 up
 $inside ip route add 10.77.0.0/24 dev beyond; $inside ip -6 route add fd77::/64 dev beyond
 $inside ip route add unreachable 10.88.0.0/24; $inside ip -6 route add unreachable fd88::/64
 """
-HOLE = f"""{namespaces.ALLOWED}
-ip link add hole type veth peer name nowhere; ip link set nowhere up
-ip addr add 10.9.0.1/24 dev hole; ip link set hole up
-ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 dev hole
-"""
 WAYS = """
 for far in {far}:
     show(far, {packet}, seconds=5.0)
 """
 
 
-@own_network
+@namespaces.own_network
 @pytest.mark.parametrize("allowed", [namespaces.ALLOWED, namespaces.FORBIDDEN], ids=["ping", "raw"])
 @pytest.mark.parametrize(
     ("far", "packet", "reason", "text"),
@@ -114,7 +102,7 @@ def test_trouble_on_the_way_has_its_reason(allowed, far, packet, reason, text):
     assert all(any(word in line for word in text.split("|")) for line in lines)
 
 
-@own_network
+@namespaces.own_network
 def test_a_way_that_the_system_itself_does_not_know_is_unreachable():
     before = f"{namespaces.ALLOWED}; ip route add unreachable 10.88.0.0/24"
     code = 'show("10.88.0.9", Packet()); show("127.0.0.1", Packet(source_ip="::1"))'
@@ -124,7 +112,7 @@ def test_a_way_that_the_system_itself_does_not_know_is_unreachable():
     ]
 
 
-@own_network
+@namespaces.own_network
 def test_silence_is_a_timeout_and_nothing_is_left_behind():
     code = """
 async def main():
@@ -136,10 +124,10 @@ async def main():
         print(echo.reason, 0.15 < time.monotonic() - started < 2, line.waiting)
 asyncio.run(main())
 """
-    assert ["timeout True {}"] == elsewhere(code, before=HOLE)
+    assert ["timeout True {}"] == elsewhere(code, before=namespaces.HOLE)
 
 
-@own_network
+@namespaces.own_network
 def test_hundreds_at_once_each_get_their_own_reply():
     code = """
 packets = [Packet(size) for size in range(20, 420)]
@@ -149,7 +137,7 @@ print([echo.size for echo in echoes] == list(range(20, 420)), {echo.reason for e
     assert ["True {''}"] == elsewhere(code, before=namespaces.ALLOWED)
 
 
-@own_network
+@namespaces.own_network
 def test_a_transport_that_closes_tells_who_waits():
     code = """
 async def main():
@@ -162,7 +150,7 @@ async def main():
     print((await waiting).reason)
 asyncio.run(main())
 """
-    assert ["client_failed"] == elsewhere(code, before=HOLE)
+    assert ["client_failed"] == elsewhere(code, before=namespaces.HOLE)
 
 
 def ipv4(message, ttl=57):

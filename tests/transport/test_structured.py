@@ -140,6 +140,13 @@ def test_availability_is_in_the_words_of_feeds(said, word):
     assert word == offered(availability=said)["availability"]
 
 
+def test_only_so_many_scripts_are_read():
+    things = [{"@type": "Thing"}] * 99
+
+    assert "mug-1" == product(page(*things, MUG))["sku"]
+    assert None is product(page(*things, {"@type": "Thing"}, MUG))
+
+
 def test_a_page_of_nothing_but_things_is_bounded():
     html = page([{"@type": "Product", "name": str(number)} for number in range(20_000)])
 

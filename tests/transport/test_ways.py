@@ -1,7 +1,9 @@
 """Ways to a server: another address, another name, a Unix socket, our own address, TLS limits."""
 
 import asyncio
+import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -150,6 +152,35 @@ def test_the_other_kind_of_address_is_used_when_the_name_has_none_of_the_preferr
 
     assert (None, "127.0.0.1") == (exchange.reason, exchange.address)
     assert exchange.duration_s >= exchange.phases["resolve"] >= 0
+
+
+def lonely_name():
+    """A name of this machine that has addresses of one kind only, and which kind that is."""
+    names = [
+        name
+        for line in Path("/etc/hosts").read_text().splitlines()
+        for name in line.partition("#")[0].split()[1:]
+    ]
+    for name in (*names, socket.gethostname()):
+        try:
+            found = {each[0] for each in socket.getaddrinfo(name, 80)}
+        except OSError:
+            continue
+        if len(found) == 1 and name != "localhost":  # libcurl knows both of that by itself
+            return name, "6" if found == {socket.AF_INET6} else "4"
+    pytest.skip("every name of this machine has addresses of both kinds")
+
+
+def test_a_name_that_lacks_the_preferred_kind_is_looked_up_again():
+    name, kind = lonely_name()
+    other = "4" if kind == "6" else "6"
+
+    only = asked(f"http://{name}:1/", ip=other)
+    preferred = asked(f"http://{name}:1/", ip=f"prefer_{other}")
+
+    assert Reason.dns_failed is only.reason
+    assert Reason.dns_failed is not preferred.reason
+    assert preferred.duration_s > preferred.phases["resolve"] > 0
 
 
 def test_a_name_without_any_address_fails_once_with_its_whole_time():

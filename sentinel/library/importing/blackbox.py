@@ -11,7 +11,7 @@ from typing import Any
 
 from sentinel.blackbox.module import Module
 from sentinel.library import spans
-from sentinel.library.importing.draft import Draft, ImportRefused, labels_of
+from sentinel.library.importing.draft import Draft, ImportRefused, labels_of, without_password
 from sentinel.library.importing.modules import address_of, discovered_of, template_of
 from sentinel.library.importing.plain import list_of, mapping_of, plain_values, span_s
 from sentinel.library.matrices import id_part
@@ -59,7 +59,7 @@ def read_blackbox(
     settings = mapping_of(values.get("global"))
     for config in values["scrape_configs"]:
         if isinstance(config, dict) and _asks_blackbox(config):
-            _job(_Job(config, settings, modules, templates), draft)
+            _job(_Scrape(config, settings, modules, templates), draft)
     return draft
 
 
@@ -78,7 +78,7 @@ def _asks_blackbox(config: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Scrape:
     """One scrape job, with what it takes to read it."""
 
     config: Mapping[str, Any]
@@ -95,7 +95,7 @@ class _Job:
         return span_s(self.config.get(key, self.settings.get(key)), default)
 
 
-def _job(job: _Job, draft: Draft) -> None:
+def _job(job: _Scrape, draft: Draft) -> None:
     module = _module(job, draft)
     if module is None:
         return
@@ -110,7 +110,7 @@ def _job(job: _Job, draft: Draft) -> None:
     _lists(job, module, draft)
 
 
-def _module(job: _Job, draft: Draft) -> Module | None:
+def _module(job: _Scrape, draft: Draft) -> Module | None:
     params = mapping_of(job.config.get("params"))
     given = params.get("module") or ["http_2xx"]
     name = str(given[0] if isinstance(given, list) else given)
@@ -123,7 +123,7 @@ def _module(job: _Job, draft: Draft) -> Module | None:
     return job.modules[name]
 
 
-def _times(job: _Job, module: Module) -> Mapping[str, str]:
+def _times(job: _Scrape, module: Module) -> Mapping[str, str]:
     """How often, and how long: what the exporter would have been given, at most the interval."""
     every_s = max(job.seconds("scrape_interval", _INTERVAL_S), 1.0)
     allowed_s = job.seconds("scrape_timeout", _TIMEOUT_S)
@@ -135,14 +135,18 @@ def _times(job: _Job, module: Module) -> Mapping[str, str]:
 
 
 def _probe(
-    job: _Job, module: Module, address: str, labels: Mapping[str, Any], draft: Draft
+    job: _Scrape, module: Module, address: str, labels: Mapping[str, Any], draft: Draft
 ) -> None:
     keys = address_of(module.prober, address)
     if keys is None or "${" in address:
         draft.remark("", f"job `{job.name}`: `{address}` is no address for `{module.prober}`")
         return
-    id = draft.new_id(job.name, address.partition("://")[2] or address)
-    own = labels_of(labels, _about(draft, f"probes/{id}"))
+    bare = address.partition("://")[2] or address
+    id = draft.new_id(job.name, bare.rpartition("@")[2])
+    remark = _about(draft, f"probes/{id}")
+    own = labels_of(labels, remark)
+    if "url" in keys:
+        keys = {"url": without_password(keys["url"], id, remark)}
     draft.probes[id] = {
         "use": f"template/{job.templates[module.name]}",
         **_times(job, module),
@@ -151,7 +155,7 @@ def _probe(
     }
 
 
-def _lists(job: _Job, module: Module, draft: Draft) -> None:
+def _lists(job: _Scrape, module: Module, draft: Draft) -> None:
     for discover in _discovers(job, draft):
         id = draft.new_id(job.name)
         draft.probes[id] = {
@@ -162,7 +166,7 @@ def _lists(job: _Job, module: Module, draft: Draft) -> None:
         }
 
 
-def _discovers(job: _Job, draft: Draft) -> Iterator[Mapping[str, Any]]:
+def _discovers(job: _Scrape, draft: Draft) -> Iterator[Mapping[str, Any]]:
     for key, configs in job.config.items():
         if not key.endswith("_sd_configs"):
             continue
