@@ -148,8 +148,7 @@ def _time(check: Check, trip: Trip) -> None:
     """Add the hop's phases, as far as it came: without a connection none counts, nor does the
     waiting for an answer that never began."""
     phases = trip.exchange.phases
-    spent = {name: f"{seconds:.6f}" for name, seconds in phases.items()}
-    check.notes.info("Response timings for roundtrip", roundtrip=trip.redirects, **spent)
+    check.notes.info("Response timings for roundtrip", roundtrip=trip.redirects, **phases)
     counted: tuple[str, ...] = ()
     if phases.get("processing") or trip.answered:
         counted = ("connect", "tls", "processing") if trip.answered else ("connect", "tls")

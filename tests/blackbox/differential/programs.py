@@ -79,12 +79,12 @@ def theirs(file: Path, port: int, log: Path) -> Any:
     return running([*argv, f"--web.listen-address=127.0.0.1:{port}"], base, log)
 
 
-def ask(base: str, **query: str) -> Said:
-    """What ``/probe`` says."""
+def ask(base: str, *, patience_s: float = 30.0, **query: str) -> Said:
+    """What ``/probe`` says. Raises TimeoutError when it says nothing for so long."""
     began = time.monotonic()
     url = f"{base}/probe?{urllib.parse.urlencode(query)}"
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=patience_s) as answer:
             status, text = answer.status, answer.read().decode()
             content_type = answer.headers["Content-Type"]
     except urllib.error.HTTPError as refused:
@@ -111,9 +111,10 @@ class Programs:
     def ours(self, case: Case) -> Said:
         return self._ask(self.base, case)
 
-    def theirs(self, case: Case) -> Said:
-        return self._ask(self.original, case)
+    def theirs(self, case: Case, *, patience_s: float = 30.0) -> Said:
+        return self._ask(self.original, case, patience_s=patience_s)
 
-    def _ask(self, base: str, case: Case) -> Said:
+    def _ask(self, base: str, case: Case, *, patience_s: float = 30.0) -> Said:
         more = {"hostname": case.hostname} if case.hostname else {}
-        return ask(base, module=case.name, target=self.stage.said(case.target), **more)
+        target = self.stage.said(case.target)
+        return ask(base, patience_s=patience_s, module=case.name, target=target, **more)
