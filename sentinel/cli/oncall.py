@@ -1,4 +1,5 @@
-"""``sentinel oncall``: who is on call, computed from the documents; no node is needed."""
+"""``sentinel oncall``: who is on call, computed from the documents; no node is needed but for
+``override``, which changes it on the running one."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,8 +8,10 @@ from typing import Any
 
 import click
 
+from sentinel.cli.arguments import Moment
 from sentinel.cli.lint import show
 from sentinel.cli.output import Exit, instant, print_json, print_table, say
+from sentinel.cli.override import override
 from sentinel.library.catalog import Catalog, load
 from sentinel.library.shape import meant
 from sentinel.localtime import resolve
@@ -18,22 +21,6 @@ from sentinel.oncall.rotation import Rotation
 from sentinel.oncall.schedule import LONGEST, Shift, on_call, shifts
 
 COVERED_FOR = timedelta(days=28)
-
-
-class Moment(click.ParamType[datetime]):
-    """An instant (``2026-02-03T09:00Z``, with any offset) or a wall clock of the rotation."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"`{value}` is not a time, write it like 2026-02-03T09:00Z", param, context)
 
 
 _workspace = click.option(
@@ -49,6 +36,9 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.group()
 def oncall() -> None:
     """Who is on call, and when. Times without an offset are on the rotation's own clock."""
+
+
+oncall.add_command(override)
 
 
 @oncall.command()

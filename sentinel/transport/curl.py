@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from sentinel.transport import redirects
 from sentinel.transport.answer import read
 from sentinel.transport.connection import Connection, Peer, connected
+from sentinel.transport.cookies import set_by
 from sentinel.transport.flow import Flow
 from sentinel.transport.ftp import FtpAnswered, FtpAsked, converse
 from sentinel.transport.handle import Handle, Pool
@@ -267,6 +268,8 @@ class Transport:
         if exchange is None:
             exchange = await self._once(request, deadline, sink, jar)
             lane.learn(request, exchange)
+        elif exchange.status in redirects.FOLLOWED:
+            jar.lines = set_by(exchange.head, request.url) or []
         return exchange
 
     async def _once(
