@@ -5,7 +5,7 @@
 # `uv` resolves in a scratch folder, because its own lock file names registries. The project
 # depends on itself in its groups, so it is resolved as a project, never looked up by name.
 set -eu
-uv=$1
+uv=$(realpath "$1")
 shift
 root=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$(mktemp -d)

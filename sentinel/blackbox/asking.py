@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from sentinel.blackbox.check import Check
 from sentinel.blackbox.module import ExtraHeader, HttpClient, HttpModule
+from sentinel.blackbox.oauth2 import Bearer
 from sentinel.blackbox.proxying import proxy_for
-from sentinel.blackbox.tlsfiles import TlsMaterial, content_of, material, revealed
+from sentinel.blackbox.tlsfiles import TlsMaterial, content_of, revealed
 from sentinel.blackbox.urls import Url, is_address
 from sentinel.transport.wire import LARGEST_BODY, HttpVersion, Request
 
@@ -37,7 +38,9 @@ class Asked:
     """Whether the body may be sent again (a file is read once)."""
 
 
-def first(check: Check, module: HttpModule, url: Url) -> Asked:
+def first(
+    check: Check, module: HttpModule, url: Url, *, tls: TlsMaterial, token: Bearer | None
+) -> Asked:
     """The first request, complete. Raises Ended when a file cannot be read."""
     headers = dict(module.headers)
     host = check.hostname
@@ -46,14 +49,14 @@ def first(check: Check, module: HttpModule, url: Url) -> Asked:
     extra, private = extra_headers(check, module.client.http_headers)
     own: Lines = (*headers.items(), *extra)
     if not any(name.lower() == "authorization" for name, _ in (*own, *private)):
-        authorization = url.basic() or authorization_of(check, module.client)
+        authorization = url.basic() or authorization_of(check, module.client, token)
         private += (("Authorization", authorization),) if authorization else ()
     return Asked(
         url=replace(url, credentials=""),
         method=module.method or "GET",
         own=own,
         private=private,
-        tls=_named(material(check, module.client.tls), host or url.host),
+        tls=_named(tls, host or url.host),
         host=host,
         body=_body(check, module),
         repeatable=not module.body_file,
@@ -74,8 +77,11 @@ def extra_headers(check: Check, headers: Mapping[str, ExtraHeader]) -> tuple[Lin
     return own, private
 
 
-def authorization_of(check: Check, client: HttpClient) -> str:
-    """The Authorization header of a client block; ``""`` where it has none of its own. Raises Ended."""
+def authorization_of(check: Check, client: HttpClient, token: Bearer | None) -> str:
+    """The Authorization header of a client block; ``""`` where it has none. `token` is that of its
+    `oauth2`. Raises Ended."""
+    if token is not None:
+        return token.header
     if client.basic_auth is not None:
         basic = client.basic_auth
         user = basic.username or content_of(check, basic.username_file).strip()
@@ -164,7 +170,7 @@ def on_the_wire(asked: Asked, module: HttpModule, *, address: str) -> Request:
         private=frozenset(name.lower() for name, _ in asked.private),
         proxy=proxy,
         proxy_headers=tuple(
-            (name, value.text)
+            (name, value.text)  # a file is not possible here
             for name, values in module.client.proxy.connect_header.items()
             for value in values
             if proxy

@@ -80,7 +80,7 @@ class Dialogue:
             if match:
                 notes.debug("Regexp matched", regexp=entry.expect, line=content)
                 gauges.set("probe_failed_due_to_regex", 0)
-                self._label(entry, match)
+                label(self._check, entry, match)
                 return match, ""
         if reason:
             notes.error("Error reading from connection", err=reason)
@@ -88,11 +88,6 @@ class Dialogue:
         gauges.set("probe_failed_due_to_regex", 1)
         notes.error("Regexp did not match", regexp=entry.expect)
         return None, Because.unexpected_line
-
-    def _label(self, entry: Exchanged, match: Any) -> None:
-        if entry.labels:
-            labels = {name: expanded(value, match) for name, value in entry.labels}
-            self._check.gauges.set("probe_expect_info", 1, **labels)
 
     async def _line(self) -> tuple[bytes | None, str]:
         """The next line without its end; None when there is none any more, with the reason when the
@@ -143,3 +138,10 @@ class Dialogue:
             return Because.unexpected_bytes
         notes.debug("Bytes matched", expected=expected, bytes=content)
         return ""
+
+
+def label(check: Check, entry: Exchanged, match: Any) -> None:
+    """``probe_expect_info``, where an entry has labels."""
+    if entry.labels:
+        labels = {name: expanded(value, match) for name, value in entry.labels}
+        check.gauges.set("probe_expect_info", 1, **labels)

@@ -16,7 +16,9 @@ from sentinel.blackbox.check import Check
 from sentinel.blackbox.ended import Ended
 from sentinel.blackbox.hops import Trip, travel
 from sentinel.blackbox.module import HttpModule
+from sentinel.blackbox.oauth2 import bearer
 from sentinel.blackbox.reasons import Because
+from sentinel.blackbox.tlsfiles import material
 from sentinel.blackbox.unpacking import unpack
 from sentinel.blackbox.urls import Url, is_address
 from sentinel.transport.reasons import Reason
@@ -39,6 +41,7 @@ _ZERO_AT_FIRST = (
     "probe_failed_due_to_regex",
 )
 _WITHOUT_RESOLVING = ("connect", "tls", "processing", "transfer")
+_UNAUTHORIZED = 401
 _TIMES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 
 
@@ -51,15 +54,17 @@ async def probe_http(check: Check, module: HttpModule) -> str:
         gauges.set("probe_failed_due_to_cel", 0)
     url = _aim(check)
     address = await _address(check, module, url)
-    asked = asking.first(check, module, url)
+    tls = material(check, module.client.tls)
     for phase in _WITHOUT_RESOLVING:
         gauges.set("probe_http_duration_seconds", 0, phase=phase)
-    trip = Trip()
-    try:
-        await travel(check, module, asked, address=address, trip=trip)
-    finally:
-        for phase, seconds in trip.phases.items():
-            gauges.add("probe_http_duration_seconds", seconds, phase=phase)
+    config = module.client.oauth2
+    token = await bearer(check, config) if config else None
+    asked = asking.first(check, module, url, tls=tls, token=token)
+    trip = await _travelled(check, module, asked, address)
+    if config and token and token.kept and trip.exchange.status == _UNAUTHORIZED:
+        token = await bearer(check, config, refused=token)
+        asked = asking.first(check, module, url, tls=tls, token=token)
+        trip = await _travelled(check, module, asked, address)
     exchange = trip.exchange
     if not trip.answered:
         check.notes.error("Error for HTTP request", err=exchange.text or exchange.reason)
@@ -67,6 +72,17 @@ async def probe_http(check: Check, module: HttpModule) -> str:
         return exchange.reason or Reason.protocol_error
     reason = _judged(check, module, trip)
     return _judged_encryption(check, module, trip, asked=asked, reason=reason)
+
+
+async def _travelled(check: Check, module: HttpModule, asked: asking.Asked, address: str) -> Trip:
+    """All hops, their times added up even when they led nowhere. Raises Ended."""
+    trip = Trip()
+    try:
+        await travel(check, module, asked, address=address, trip=trip)
+    finally:
+        for phase, seconds in trip.phases.items():
+            check.gauges.add("probe_http_duration_seconds", seconds, phase=phase)
+    return trip
 
 
 def _aim(check: Check) -> Url:
@@ -113,7 +129,8 @@ def _judged(check: Check, module: HttpModule, trip: Trip) -> str:
     gauges.set("probe_http_status_code", exchange.status)
     gauges.set("probe_http_content_length", content_length(exchange, module.method))
     gauges.set("probe_http_version", float(exchange.http_version or 0))
-    modified = _time_of(exchange.header("last-modified"))
+    dated = exchange.header("last-modified")
+    modified = _time_of(dated) if dated else None
     if modified is not None:
         gauges.set("probe_http_last_modified_timestamp_seconds", modified)
     reason = _status(check, module, exchange.status)

@@ -6,7 +6,7 @@ target does raises, and nothing outlives `timeout_s` but the closing of sockets.
 
 import asyncio
 
-from sentinel.blackbox.check import Allowed, Check, Notes, ReadFile
+from sentinel.blackbox.check import Allowed, Check, Clock, Notes, ReadFile
 from sentinel.blackbox.dns import probe_dns
 from sentinel.blackbox.ended import Ended
 from sentinel.blackbox.grpc import probe_grpc
@@ -33,18 +33,20 @@ async def probe(
     transport: Transport,
     allowed: Allowed,
     read_file: ReadFile,
+    clock: Clock,
 ) -> Probed:
     """Perform `module` on `target` once.
 
     `hostname` is the page's parameter (http: the Host header; tcp: the TLS server name, when the
     module gives none). `allowed` is asked about every address after resolution, and on every
     redirect; a refusal fails the probe with ``address_refused``. `read_file` gives what the files
-    that the module names hold now; its OSError fails the probe with ``file_unreadable``.
+    that the module names hold now; its OSError fails the probe with ``file_unreadable``. `clock` dates
+    the assertions of a JWT bearer grant.
     """
     notes = Notes(transport.now)
     deadline = transport.now() + timeout_s
-    check = Check(target, hostname, deadline, transport, allowed, read_file, notes)
-    notes.info("Beginning probe", probe=module.prober, timeout_seconds=f"{timeout_s:g}")
+    check = Check(target, hostname, deadline, transport, allowed, read_file, clock, notes)
+    notes.info("Beginning probe", probe=module.prober, timeout_seconds=timeout_s)
     try:
         async with asyncio.timeout_at(deadline + GRACE_S):
             reason = await _performed(check, module)
@@ -58,10 +60,10 @@ async def probe(
         notes.error("Sentinel itself failed", err=f"{type(failure).__name__}: {failure}")
     spent = notes.spent_s()
     if reason:
-        notes.error("Probe failed", duration_seconds=f"{spent:.6f}", reason=reason)
+        notes.error("Probe failed", duration_seconds=spent, reason=reason)
     else:
-        notes.info("Probe succeeded", duration_seconds=f"{spent:.6f}")
-    return Probed(not reason, spent, check.gauges.samples, notes.lines, str(reason))
+        notes.info("Probe succeeded", duration_seconds=spent)
+    return Probed(not reason, spent, check.gauges.samples, notes, str(reason))
 
 
 async def _performed(check: Check, module: Module) -> str:

@@ -1,18 +1,22 @@
 """`websocket` modules: an upgrade, and a dialogue of messages.
 
-The upgrade is asked for over one connection of our own, so `oauth2`, proxies and redirects of
-the client block have no meaning here, as in the original.
+The upgrade is asked for over one connection, through a proxy where the client block names one. A
+redirect is an answer like any other that is no upgrade; `follow_redirects` and `enable_http2`
+change nothing, nor does `starttls` of an entry.
 """
 
 from sentinel.blackbox.address import choose
 from sentinel.blackbox.asking import Lines, authorization_of, extra_headers
 from sentinel.blackbox.check import Check
+from sentinel.blackbox.dialogue import label
 from sentinel.blackbox.ended import Ended
 from sentinel.blackbox.matching import expanded, found, readable
 from sentinel.blackbox.module import Exchanged, WebsocketModule
+from sentinel.blackbox.oauth2 import bearer
 from sentinel.blackbox.reasons import Because
 from sentinel.blackbox.securing import secured
 from sentinel.blackbox.tlsfiles import material
+from sentinel.blackbox.tunnel import connected
 from sentinel.blackbox.urls import Url
 from sentinel.transport.connection import Connection
 from sentinel.transport.reasons import Reason
@@ -37,7 +41,7 @@ async def probe_websocket(check: Check, module: WebsocketModule) -> str:
         return reason
     resolved = check.transport.now()
     gauges.set("probe_websocket_duration_seconds", resolved - began, phase="resolve")
-    connection = await check.transport.connect(address, url.connect_port, check.deadline)
+    connection = await connected(check, module.client.proxy, url, address)
     try:
         return await _upgraded(check, module, url, connection)
     finally:
@@ -70,7 +74,7 @@ async def _upgraded(check: Check, module: WebsocketModule, url: Url, connection:
     if reason:
         notes.error("Error dialing websocket", err=connection.exchange.text or reason)
         return reason
-    headers = _headers(check, module, url)
+    headers = await _headers(check, module, url)
     socket = await upgrade(connection, url.text, check.deadline, headers=headers)
     exchange = socket.exchange
     processing = exchange.phases.get("processing", 0.0)
@@ -87,12 +91,14 @@ async def _upgraded(check: Check, module: WebsocketModule, url: Url, connection:
     return reason
 
 
-def _headers(check: Check, module: WebsocketModule, url: Url) -> Lines:
+async def _headers(check: Check, module: WebsocketModule, url: Url) -> Lines:
     own, private = extra_headers(check, {**module.client.http_headers, **module.headers})
     lines = (*own, *private)
     if any(name.lower() == "authorization" for name, _ in lines):
         return lines
-    authorization = url.basic() or authorization_of(check, module.client)
+    config = module.client.oauth2
+    token = await bearer(check, config) if config else None
+    authorization = url.basic() or authorization_of(check, module.client, token)
     return (*lines, ("Authorization", authorization)) if authorization else lines
 
 
@@ -109,21 +115,23 @@ async def _talk(check: Check, module: WebsocketModule, socket: WebSocket) -> str
 async def _turn(check: Check, entry: Exchanged, socket: WebSocket) -> str:
     """One message is expected, and must fit; then one is sent."""
     send = entry.send
-    if entry.expect:
+    if entry.expect or entry.expect_bytes:
         message = await socket.receive(check.deadline)
         if isinstance(message, Reason | Closed):
             check.notes.error("Error reading message", err=message)
             return message if isinstance(message, Reason) else Because.unexpected_line
-        content = readable(message.encode() if isinstance(message, str) else message)
-        match = found(entry.expect, content)
-        if not match:
-            check.notes.error("Regexp did not match", regexp=entry.expect, line=content)
-            return Because.unexpected_line
-        check.notes.debug("regexp matched", regexp=entry.expect, line=content)
-        send = expanded(send, match)
-        if entry.labels:
-            labels = {name: expanded(value, match) for name, value in entry.labels}
-            check.gauges.set("probe_expect_info", 1, **labels)
+        content = message.encode() if isinstance(message, str) else message
+        if entry.expect_bytes and content != entry.expect_bytes.encode():
+            check.notes.error("Bytes did not match", expected=entry.expect_bytes, bytes=content)
+            return Because.unexpected_bytes
+        if entry.expect:
+            match = found(entry.expect, readable(content))
+            if not match:
+                check.notes.error("Regexp did not match", regexp=entry.expect, line=content)
+                return Because.unexpected_line
+            check.notes.debug("regexp matched", regexp=entry.expect, line=content)
+            send = expanded(send, match)
+            label(check, entry, match)
     if send:
         lost = await socket.send(send, check.deadline)
         if lost is not None:

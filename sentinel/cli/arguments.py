@@ -1,7 +1,7 @@
 """Arguments that several commands share."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +54,19 @@ def span(text: str) -> timedelta:
         return timedelta(seconds=seconds(text))
     except ValueError as wrong:
         raise click.BadParameter(str(wrong)) from wrong
+
+
+class Moment(click.ParamType[datetime]):
+    """An instant (``2026-02-03T09:00Z``, with any offset) or a wall clock of the rotation."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"`{value}` is not a time, write it like 2026-02-03T09:00Z", param, context)

@@ -15,6 +15,7 @@ from sentinel.incident.correlate import Group, fold_group
 from sentinel.incident.deliveries import Receiving, fold_person
 from sentinel.incident.state import IncidentState, fold
 from sentinel.monitor.silence import Silence
+from sentinel.oncall.overriding import AFTER_DECLARED, ended
 from sentinel.oncall.rotation import Override
 from sentinel.playbook.guard import GuardState, apply_guard
 from sentinel.store.journal import View
@@ -168,7 +169,7 @@ def _fold_silence(silence: Silence | None, record: Recorded) -> Silence | None:
 def _fold_override(overrides: tuple[Override, ...], record: Recorded) -> tuple[Override, ...]:
     match record.what:
         case site.OverrideAdded() as added:
-            order = 1_000_000 + record.version  # after every declared one: the last created wins
+            order = AFTER_DECLARED + record.version
             reason = (record.text or {}).get("reason", "")
             new = Override(
                 added.from_at,
@@ -178,9 +179,10 @@ def _fold_override(overrides: tuple[Override, ...], record: Recorded) -> tuple[O
                 reason,
                 order,
                 added.override,
+                added.by,
             )
             return (*overrides, new)
         case site.OverrideRemoved(override=removed):
-            return tuple(each for each in overrides if each.id != removed)
+            return ended(overrides, removed, record.occurred_at)
         case _:
             return overrides

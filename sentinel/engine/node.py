@@ -17,7 +17,7 @@ from sentinel import __version__
 from sentinel.clock import Clock
 from sentinel.engine import links
 from sentinel.engine.acting import Acting
-from sentinel.engine.activation import Changed, activate, free_leases
+from sentinel.engine.activation import activate, free_leases
 from sentinel.engine.blind import Blind
 from sentinel.engine.collector import settle_collector
 from sentinel.engine.deciding import Deciding, Decisions
@@ -30,6 +30,7 @@ from sentinel.engine.posting import Posting
 from sentinel.engine.present import Present
 from sentinel.engine.redaction import Redactor, secret_values
 from sentinel.engine.responder import Responder, ensure_standing_rows
+from sentinel.engine.rota import Rota
 from sentinel.engine.upkeep import Upkeep
 from sentinel.engine.watcher import Watcher
 from sentinel.errors import DocumentsRefused, Failure, JournalUnavailable
@@ -84,6 +85,7 @@ class Node:
         self.problems: Sequence[Problem] = ()
         self.link_key = links.load_key(settings.data / "link.key")
         self.metrics = Metrics()
+        self.metrics.families.keep_durations(catalog.site.buckets)
         self.transport = Transport()
         self.discovering = self._discovering()
         self.discovering.adopt(catalog.discoveries)
@@ -115,6 +117,7 @@ class Node:
         )
         self.upkeep = Upkeep(self)
         self.objectives = Objectives(self)
+        self.rota = Rota(self.decisions, notifier)
         self._notifier = notifier
         self._loops: list[asyncio.Task[None]] = []
         self._site: SiteState | None = None
@@ -209,6 +212,7 @@ class Node:
         for loop in self._loops:
             with suppress(asyncio.CancelledError):
                 await loop
+        await self.rota.close()
         await self.transport.close()
         await self.journal.close()
         if self.failed is not None and not self.failed.done():
@@ -257,36 +261,18 @@ class Node:
         await self.blind.rewrite(self.decisions)
         self.metrics.reload_at.set(self.clock.now().timestamp())
         settle_collector()
-        await self._tell_changed(changed)
+        await self.rota.tell(changed)
 
     def _apply_policy(self) -> None:
         """Watch, and decide by, what is declared and discovered now."""
         self.present.activate(self._policy(self.catalog))
+        self.metrics.families.keep_durations(self.catalog.site.buckets)
         self.watcher.apply(self.present.policy.probes.values())
 
     async def _on_discovered(self) -> None:
         """Other probes were discovered. They are no documents: no fact, no row says so."""
         async with self._reloading:
             self._apply_policy()
-
-    async def _tell_changed(self, changed: Sequence[Changed]) -> None:
-        """Tell those whose turn a reload began or ended (rule 28)."""
-        for each in changed:
-            for person in sorted({*each.before} ^ {*each.after}):
-                begins = person in each.after
-                turn = "You are on call from now on" if begins else "You are no longer on call"
-                await self._tell(person, f"{turn}: {each.rotation}. The rota was changed.")
-
-    async def _tell(self, person: str, text: str) -> None:
-        """One message for information, by a person's methods in turn until one takes it."""
-        declared = self.present.policy.people.get(person)
-        methods = list(declared.methods.values()) if declared is not None else []
-        message = Message(text, text, text[:160], "rota", self.url, Urgency.low)
-        for address in methods:
-            outcome = await self._notifier.send(address, message, deadline_s=Seconds(10.0))
-            if isinstance(outcome, Accepted):
-                return
-            log.warning("could not tell", extra={"person": person, "reason": outcome.reason})
 
     async def append(self, stream: str, fact: Fact) -> None:
         """One fact of a stream beside incidents."""

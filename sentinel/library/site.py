@@ -18,6 +18,9 @@ from sentinel.monitor.silence import Maintenance
 from sentinel.oncall.escalation import Fallback
 from sentinel.words import Place, Severity
 
+DEFAULT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+MOST_BUCKETS = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Keep:
@@ -42,6 +45,8 @@ class Site:
     group: Grouping = Grouping()
     keep: Keep = Keep()
     intake_allow: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Upper bounds, in seconds, of the histograms of durations; none: no histograms are shown."""
     blackbox: SiteBlackbox | None = None
     place: Place = Place("", 0, 0)
 
@@ -111,6 +116,21 @@ SITE: Schema = pieces.entry(
             },
             "How long things are kept",
         ),
+        "metrics": pieces.entry(
+            {
+                "histograms": pieces.switch(
+                    "Show a histogram of each probe's durations, with exemplars in OpenMetrics"
+                ),
+                "buckets": pieces.listed(
+                    pieces.number("Seconds", 0.1, exclusiveMinimum=0, maximum=3600),
+                    "Upper bounds of its buckets, ascending",
+                    minItems=1,
+                    maxItems=MOST_BUCKETS,
+                    examples=[[0.1, 0.5, 1, 5]],
+                ),
+            },
+            "What `/metrics` shows beside the last check",
+        ),
         "intake": pieces.entry(
             {
                 "allow": pieces.listed(
@@ -165,9 +185,18 @@ def read_site(declared: Declared, addresses: Mapping[str, str]) -> Site | None:
         group=group,
         keep=_keep(body.get("keep", {})),
         intake_allow=tuple(body.get("intake", {}).get("allow", ())),
+        buckets=_buckets(body.get("metrics", {}), at / "metrics"),
         blackbox=blackbox,
         place=declared.place,
     )
+
+
+def _buckets(value: Mapping[str, Any], at: At) -> tuple[float, ...]:
+    """The buckets' bounds where histograms are asked for."""
+    buckets = tuple(map(float, value.get("buckets", DEFAULT_BUCKETS)))
+    if list(buckets) != sorted(set(buckets)):
+        (at / "buckets").wrong("the buckets do not ascend", "write them like [0.1, 0.5, 1, 5]")
+    return buckets if value.get("histograms") else ()
 
 
 def _fallback(value: Any, at: At) -> Fallback | None:

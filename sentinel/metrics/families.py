@@ -32,6 +32,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.utils import floatToGoString
 
+from sentinel.metrics import durations
+from sentinel.metrics.durations import Durations
 from sentinel.metrics.known import EVERY_CHECK, KNOWN
 from sentinel.monitor.probe import CheckResult, Observation, Probe
 from sentinel.words import Outcome
@@ -73,18 +75,22 @@ class _Shown:
     """One probe at one location: its label text, and what is shown of it now."""
 
     __slots__ = (
-        "arguments", "families", "kept", "key", "layout", "location", "probe", "standing", "stands",
-        "text",
+        "arguments", "checks", "durations", "families", "kept", "key", "layout", "location", "probe",
+        "standing", "stands", "text", "totals",
     )  # fmt: skip
 
     def __init__(self, probe: Probe, location: str) -> None:
         self.probe = probe
         self.location = location
         self.text = _label_text(self.labels())
-        self.stands: tuple[Outcome, bool] = (Outcome.unknown, False)
+        self.stands: tuple[Outcome, bool, str] = (Outcome.unknown, False, "")
+        self.checks = [0] * len(Outcome)
+        """How many checks came to each outcome, in the order of `PLACES`."""
+        self.totals = _totals(self)
+        self.durations: Durations | None = None
         own = getattr(probe.prober, "METRICS", ())
         self.families = {**KNOWN, **{f.name: f for f in own}} if own else KNOWN
-        self.standing = _standing(self, Outcome.unknown, firing=False)
+        self.standing = _standing(self, Outcome.unknown, firing=False, reason="")
         self.key: _Key = ()
         self.kept: tuple[int, ...] | None = None
         """Which of a check's values are shown; None: all."""
@@ -110,11 +116,20 @@ _ALWAYS = (
     "sentinel_probe_firing",
     "sentinel_probe_labels",
 )
-STANDING = {
-    outcome: _ALWAYS if outcome is Outcome.unknown else (*_ALWAYS, "probe_success")
-    for outcome in Outcome
+STANDING: Mapping[Outcome, tuple[str, ...]] = {
+    Outcome.ok: (*_ALWAYS, "probe_success"),
+    Outcome.warn: (*_ALWAYS, "sentinel_probe_failure", "probe_success"),
+    Outcome.failed: (*_ALWAYS, "sentinel_probe_failure", "probe_success"),
+    Outcome.unknown: (*_ALWAYS, "sentinel_probe_failure"),
 }
+PLACES: Mapping[Outcome, int] = {outcome: place for place, outcome in enumerate(Outcome)}
+TOTAL = "sentinel_probe_checks_total"
+_SELDOM = (Outcome.warn, Outcome.unknown)
+"""Outcomes whose counter is there from the first such check on; the others' from the beginning, so
+that ``rate()`` sees the first failure."""
+_SHOWN_IN_ORDER = [PLACES[each] for each in (Outcome.ok, Outcome.failed, *_SELDOM)]
 MOST_LAYOUTS = 1000
+_KINDS: Mapping[str, str] = {TOTAL: "counter", durations.NAME: "histogram"}
 OURS = frozenset(family.name for family in EVERY_CHECK)
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -125,7 +140,9 @@ class ProbeFamilies:
     def __init__(self) -> None:
         self._shown: dict[tuple[str, str], _Shown] = {}
         self._layouts: dict[_Layout, _Layout] = {}
+        self._buckets: tuple[float, ...] = ()
         self._help: dict[str, str] = {name: family.help for name, family in KNOWN.items()}
+        self._help[durations.NAME] = durations.HELP
 
     def declare(self, probe: Probe, location: str) -> None:
         """Begin to show a probe, or show it with changed labels. Its check lines come with
@@ -135,9 +152,21 @@ class ProbeFamilies:
         if before is not None and _looks(before.probe) == _looks(probe):
             return
         shown = _Shown(probe, location)
+        shown.durations = Durations(self._buckets) if self._buckets else None
+        if before is not None:
+            shown.checks = before.checks
+            shown.totals = _totals(shown)
         for name, family in shown.families.items():
             self._help.setdefault(name, family.help)
         self._shown[(probe.id, location)] = shown
+
+    def keep_durations(self, buckets: tuple[float, ...]) -> None:
+        """Show a histogram of each probe's durations with these upper bounds; none: show none."""
+        if buckets == self._buckets:
+            return
+        self._buckets = buckets
+        for shown in self._shown.values():
+            shown.durations = Durations(buckets) if buckets else None
 
     def remove(self, probe: str, location: str) -> None:
         """End all series of a probe at a location."""
@@ -149,9 +178,16 @@ class ProbeFamilies:
         shown = self._shown.get((result.probe, result.location))
         if shown is None:
             return
-        if shown.stands != (result.outcome, firing):
-            shown.stands = (result.outcome, firing)
-            shown.standing = _standing(shown, result.outcome, firing=firing)
+        stands = (result.outcome, firing, result.reason)
+        if shown.stands != stands:
+            shown.stands = stands
+            shown.standing = _standing(shown, result.outcome, firing=firing, reason=result.reason)
+        shown.checks[PLACES[result.outcome]] += 1
+        shown.totals = _totals(shown)
+        if shown.durations is not None:
+            shown.durations.observe(
+                result.duration_s, due_at=result.due_at, started_at=result.started_at
+            )
         key, values = _flat(observation.metrics, result.duration_s)
         if key != shown.key:
             shown.layout = self._same(_lay_out(shown, key))
@@ -168,8 +204,9 @@ class ProbeFamilies:
             self._layouts.clear()
         return self._layouts.setdefault(layout, layout)
 
-    def pieces(self) -> Iterator[str]:
-        """The text format, a family a piece, sorted by name, each with HELP and TYPE."""
+    def pieces(self, *, openmetrics: bool = False) -> Iterator[str]:
+        """The text format 0.0.4, or OpenMetrics', a family a piece, sorted by name, each with HELP
+        and TYPE."""
         alike: dict[tuple[tuple[str, ...], int], list[_Shown]] = {}
         for shown in self._shown.values():
             alike.setdefault((STANDING[shown.stands[0]], id(shown.layout)), []).append(shown)
@@ -177,21 +214,34 @@ class ProbeFamilies:
         for group in alike.values():
             for name, lines in _columns(group):
                 columns.setdefault(name, []).append(lines)
+        if self._buckets:
+            columns[durations.NAME] = list(self._durations(openmetrics=openmetrics))
         for name in sorted(columns):
-            yield self._head(name)
-            yield "".join(columns[name])
+            lines = "".join(columns[name])
+            if lines:
+                yield self._head(name, openmetrics=openmetrics)
+                yield lines
+
+    def _durations(self, *, openmetrics: bool) -> Iterator[str]:
+        for shown in self._shown.values():
+            if shown.durations is not None:
+                yield from shown.durations.lines(shown.text, openmetrics=openmetrics)
 
     def text_of(self, probe: str, location: str) -> str:
         """The page of one probe alone, as ``/probe?target=`` answers it; empty for one not here."""
         shown = self._shown.get((probe, location))
         if shown is None:
             return ""
-        return "".join(f"{self._head(name)}{lines}" for name, lines in sorted(_columns([shown])))
+        found = sorted(_columns([shown]))
+        return "".join(f"{self._head(name)}{lines}" for name, lines in found if lines)
 
-    def _head(self, name: str) -> str:
+    def _head(self, name: str, *, openmetrics: bool = False) -> str:
         about = self._help.get(name, "A value that this kind of prober shows")
         text = about.replace("\\", "\\\\").replace("\n", "\\n")
-        return f"# HELP {name} {text}\n# TYPE {name} gauge\n"
+        kind = _KINDS.get(name, "gauge")
+        if openmetrics:  # there a counter's family is called without its samples' suffix
+            name = name.removesuffix("_total") if kind == "counter" else name
+        return f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
 
     def collect(self) -> Iterable[Metric]:
         """The same lines for prometheus-client: OpenMetrics, odd clients, and the test that
@@ -206,17 +256,35 @@ def _looks(probe: Probe) -> tuple[Any, ...]:
     return (*where, tuple(sorted(probe.labels.items())), type(probe.prober), own)
 
 
-def _standing(shown: _Shown, outcome: Outcome, *, firing: bool) -> tuple[str, ...]:
+def _standing(shown: _Shown, outcome: Outcome, *, firing: bool, reason: str) -> tuple[str, ...]:
     """The lines that seldom change from check to check, in the order of `STANDING`."""
-    lines = (
+    lines: tuple[str, ...] = (
         _line(shown, "probe_timeout_seconds", shown.probe.timeout_s),
         _outcomes(shown, outcome),
         _line(shown, "sentinel_probe_firing", firing),
         _labelled(shown),
     )
+    if outcome is not Outcome.ok:
+        failure = _lines(shown, "sentinel_probe_failure", {reason: 1}) if reason else ""
+        lines = (*lines, failure)
     if outcome is Outcome.unknown:
         return lines
     return (*lines, _line(shown, "probe_success", outcome is not Outcome.failed))
+
+
+def _totals(shown: _Shown) -> str:
+    """The counters of a probe. Written as a check ends, since a scrape writes for all probes at once;
+    before the label that follows in alphabetical order only ids stand, so it is found as text."""
+    before, _, after = shown.text.partition(',probe="')
+    ok, failed, *others = [shown.checks[place] for place in _SHOWN_IN_ORDER]
+    text = (
+        f'{TOTAL}{{{before},outcome="ok",probe="{after}}} {ok}.0\n'
+        f'{TOTAL}{{{before},outcome="failed",probe="{after}}} {failed}.0\n'
+    )
+    for outcome, count in zip(_SELDOM, others, strict=True):
+        if count:
+            text += f'{TOTAL}{{{before},outcome="{outcome}",probe="{after}}} {count}.0\n'
+    return text
 
 
 def _labelled(shown: _Shown) -> str:
@@ -294,6 +362,7 @@ def _columns(group: Sequence[_Shown]) -> Iterator[tuple[str, str]]:
         stand, zip(*[each.standing for each in group], strict=True), strict=True
     ):
         yield name, "".join(lines)
+    yield TOTAL, "".join([each.totals for each in group])
     columns = zip(*[each.arguments for each in group], strict=True)
     for name, count in group[0].layout:
         head, step = f"\n{name}{{", 4 * count

@@ -18,6 +18,14 @@ EVERY_CHECK = (
     ),
     MetricFamily("sentinel_probe_firing", "1 while the verdict is firing or recovering, else 0"),
     MetricFamily("sentinel_probe_labels", "The labels that a probe's document adds, always 1"),
+    MetricFamily(
+        "sentinel_probe_failure",
+        "1 for the reason why the last check was not ok; absent when it was",
+        ("reason",),
+    ),
+    MetricFamily(
+        "sentinel_probe_checks_total", "Checks of the probe, by what they came to", ("outcome",)
+    ),
 )
 
 _CHAIN = ("fingerprint_sha256", "subject", "issuer", "subjectalternative", "serialnumber")

@@ -231,8 +231,9 @@ class Metrics:
     def exposition(self, accept: str = "", encodings: str = "") -> Page:
         """The page for a scrape with these ``Accept`` and ``Accept-Encoding`` headers: OpenMetrics
         where it is asked for, else the text format 0.0.4; gzip where it is understood."""
-        probes = "".join(self.families.pieces()).encode()
-        if OPENMETRICS in accept:
+        wants_openmetrics = OPENMETRICS in accept
+        probes = "".join(self.families.pieces(openmetrics=wants_openmetrics)).encode()
+        if wants_openmetrics:
             own = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
             content_type = openmetrics.CONTENT_TYPE_LATEST
             body = own.removesuffix(b"# EOF\n") + probes + b"# EOF\n"

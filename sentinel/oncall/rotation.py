@@ -60,7 +60,8 @@ class Layer:
 class Override:
     """A change for a span of UTC, half-open. `replace` and `with_` swap one person for another
     while they are on call; only `with_` adds, only `replace` removes. Not transitive; of two,
-    the last created wins (`order` ascending)."""
+    the last created wins (`order` ascending). The `id` of one that a document declares is its place
+    there, ``ROTATION/INDEX``; only one made at run time has `by`, who made it."""
 
     from_at: datetime
     to_at: datetime
@@ -69,6 +70,7 @@ class Override:
     reason: str = ""
     order: int = 0
     id: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from sentinel.transport.wire import Exchange, Request
 
 _VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}
 _NEGOTIATED_PARTS = 2
+_WHOLE = (b"\r\n\r\n", b"\n\n", b"\n\r\n")
 _BETWEEN = frozenset({Reason.proxy_failed, Reason.proxy_refused})
 
 
@@ -22,14 +23,22 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
     phases, duration = _phases(curl, secure=encrypted)
     version, cipher = _negotiated(handle.negotiated)
     reason = _reason(handle, request, code, text, phases=phases) if code else None
+    status = info(pycurl.RESPONSE_CODE) if handle.lines else 0
+    head = handle.head() if status else b""
+    head = head[: head.rfind(b"\n") + 1]
+    if reason in (None, Reason.truncated) and status and not head.endswith(_WHOLE):
+        # libcurl takes the connection's end for that of the head, and half a line for a line.
+        reason, text = Reason.truncated, "the connection was closed within the response head"
+        if 100 <= status < 200 and status != 101:
+            reason, text = Reason.empty_reply, "Empty reply from server"
     between = reason in _BETWEEN
     return Exchange(
         url=request.url,
         reason=reason,
         text=_text(reason, text, request) if reason else "",
-        status=info(pycurl.RESPONSE_CODE) if handle.lines else 0,
+        status=status,
         http_version=_VERSIONS.get(info(pycurl.INFO_HTTP_VERSION), "") if handle.lines else "",
-        head=handle.head(),
+        head=head,
         body=handle.body(),
         phases=phases,
         duration_s=duration,

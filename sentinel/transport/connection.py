@@ -74,7 +74,7 @@ class Connection:
         try:
             ended = await self._shaken(tls, deadline)
         except OSError as error:
-            reason, text = why_tls(error, server_name)
+            reason, text = why_tls(error, tls, server_name)
             await self._said(tls, deadline)
             self._told(tls, verified=False if reason.startswith("certificate_") else None)
             return self._ended(reason, text, began)

@@ -1,4 +1,7 @@
-"""HTTP, and raw connections, on libcurl: the one place of Sentinel that opens sockets to shops.
+"""HTTP, and raw connections: the one place of Sentinel that opens sockets to shops.
+
+HTTP goes over libcurl, and what is plain over a lane of our own that says the same for less
+(`transport.lane`); raw connections are our own sockets.
 
 A `Transport` belongs to one running event loop. Its promises to every caller: nothing that a
 server does raises (the `Exchange` says what happened, with a reason of a closed set), nothing
@@ -14,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Literal
 
 import pycurl
 from msgspec.structs import replace
@@ -21,9 +25,11 @@ from msgspec.structs import replace
 from sentinel.transport import redirects
 from sentinel.transport.answer import read
 from sentinel.transport.connection import Connection, Peer, connected
+from sentinel.transport.cookies import set_by
 from sentinel.transport.flow import Flow
 from sentinel.transport.ftp import FtpAnswered, FtpAsked, converse
 from sentinel.transport.handle import Handle, Pool
+from sentinel.transport.lane import Lane
 from sentinel.transport.lookup import Lookup
 from sentinel.transport.ping import Pinger
 from sentinel.transport.poller import Poller
@@ -31,6 +37,7 @@ from sentinel.transport.reasons import Reason
 from sentinel.transport.sockets import Sockets
 from sentinel.transport.wire import PHASES, Exchange, Hop, IpVersion, Request
 
+LaneChoice = Literal["auto", "curl", "own"]
 Sink = Callable[[bytes], Awaitable[None]]
 """Takes a good answer's body chunk by chunk (at most 16 KiB decoded at a time). While it works
 the server is made to wait; what it raises ends the transfer and is raised by `fetch`."""
@@ -59,7 +66,11 @@ class Visitor:
 class Transport:
     """All sockets of a node. Start and close it on the loop that uses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lane: LaneChoice = "auto") -> None:
+        """`lane` is for tests and comparisons: ``curl`` leaves our own lane out, ``own`` takes it
+        for all that it can (see `transport.lane`)."""
+        self._choice = lane
+        self._lane: Lane | None = None
         self._sockets: Sockets | None = None
         self._poller: Poller | None = None
         self._lookup: Lookup | None = None
@@ -73,9 +84,12 @@ class Transport:
             self._lookup = Lookup()
             self._pinger = Pinger(self._sockets)
             self._poller = Poller(self._sockets)
+            if self._choice != "curl":
+                self._lane = Lane(self._sockets, self._lookup, always=self._choice == "own")
 
     async def close(self) -> None:
         """Give up what is under way (its callers see ``client_failed``) and free everything."""
+        self._lane = None
         poller, self._poller = self._poller, None
         sockets, self._sockets = self._sockets, None
         lookup, self._lookup = self._lookup, None
@@ -147,10 +161,11 @@ class Transport:
         memory. Cookies live in `jar`, else for this fetch only.
         """
         cookies = jar if jar is not None else CookieJar()
+        lane = self._lane if sink is None and jar is None else None
         hops: list[Hop] = []
         asked = request
         for _ in range(request.max_redirects + 1):
-            exchange = await self._preferring(asked, deadline, sink, cookies)
+            exchange = await self._preferring(asked, deadline, sink, cookies, lane)
             if exchange.reason is not None or exchange.status not in redirects.FOLLOWED:
                 return _joined(exchange, hops)
             url = redirects.location_of(exchange)
@@ -220,20 +235,45 @@ class Transport:
         return self._poller
 
     async def _preferring(
-        self, request: Request, deadline: float, sink: Sink | None, jar: CookieJar
+        self,
+        request: Request,
+        deadline: float,
+        sink: Sink | None,
+        jar: CookieJar,
+        lane: Lane | None,
     ) -> Exchange:
         """One hop, by the preferred kind of address, else by the other one when the name has none."""
-        exchange = await self._once(request, deadline, sink, jar)
+        exchange = await self._by_either(request, deadline, sink, jar, lane)
         other = _OTHER.get(request.ip)
         if other is None or exchange.reason is not Reason.dns_failed:
             return exchange
-        second = await self._once(dataclasses.replace(request, ip=other), deadline, sink, jar)
+        second_request = dataclasses.replace(request, ip=other)
+        second = await self._by_either(second_request, deadline, sink, jar, lane)
         resolve = exchange.duration_s + second.phases.get("resolve", 0.0)
         return replace(
             second,
             phases={**second.phases, "resolve": resolve},
             duration_s=exchange.duration_s + second.duration_s,
         )
+
+    async def _by_either(
+        self,
+        request: Request,
+        deadline: float,
+        sink: Sink | None,
+        jar: CookieJar,
+        lane: Lane | None,
+    ) -> Exchange:
+        """One hop, by our own lane where it can, else by libcurl."""
+        if lane is None or jar.lines:
+            return await self._once(request, deadline, sink, jar)
+        exchange = await lane.ask(request, deadline)
+        if exchange is None:
+            exchange = await self._once(request, deadline, sink, jar)
+            lane.learn(request, exchange)
+        elif exchange.status in redirects.FOLLOWED:
+            jar.lines = set_by(exchange.head, request.url) or []
+        return exchange
 
     async def _once(
         self, request: Request, deadline: float, sink: Sink | None, jar: CookieJar

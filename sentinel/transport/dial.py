@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 from sentinel.transport.lookup import Address
-from sentinel.transport.reasons import Reason
+from sentinel.transport.reasons import LOCAL_ERRNOS, Reason
 from sentinel.transport.sockets import WRITE, Sockets
 
 NEXT_AFTER_S = 0.2
@@ -111,7 +111,7 @@ def of_connecting(number: int) -> Reason:
             return Reason.connect_refused
         case errno.ETIMEDOUT:
             return Reason.connect_timeout
-        case errno.EMFILE | errno.ENFILE | errno.ENOMEM | errno.ENOBUFS | errno.EPERM:
+        case number if number in LOCAL_ERRNOS:
             return Reason.client_failed
         case _:
             return Reason.connect_unreachable

@@ -7,6 +7,7 @@ what is wrong: a check must say the same of a server whichever lane it took.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sentinel.transport.reasons import Reason
@@ -64,15 +65,21 @@ class Tally:
 class Framing:
     """How long the body is: its length, or chunks, or until the connection is closed."""
 
-    length: int | None = None
     chunked: bool = False
+    said: int | None = None
     _overridden: bool = False
 
-    def header(self, name: bytes, value: bytes) -> None:
-        """Take in Content-Length or Transfer-Encoding (any case). Raises Wrong."""
+    @property
+    def length(self) -> int | None:
+        """The body's length; None when it is told in another way, or not at all."""
+        return None if self._overridden else self.said
+
+    def header(self, name: bytes, value: bytes, *, without_body: bool) -> None:
+        """Take in Content-Length or Transfer-Encoding (any case). Where no body follows whatever is
+        said (HEAD), its coding is nobody's concern. Raises Wrong."""
         if name[:1] in b"cC":
             self._content_length(value)
-        else:
+        elif not without_body:
             self._transfer_encoding(value)
 
     def _content_length(self, value: bytes) -> None:
@@ -84,14 +91,13 @@ class Framing:
                 raise Wrong(Reason.protocol_error, "Invalid Content-Length: value")
             if len(digits.lstrip(b"0")) > _MOST_DIGITS or int(digits) > _LARGEST:
                 return
-            if self.length not in (None, int(digits)):
+            if self.said not in (None, int(digits)):
                 raise Wrong(Reason.protocol_error, "Invalid Content-Length: value")
-            if not self._overridden:
-                self.length = int(digits)
+            self.said = int(digits)
 
     def _transfer_encoding(self, value: bytes) -> None:
         """It overrides a length (RFC 9112, 6.1). Compression is not understood as a transfer coding."""
-        self._overridden, self.length = True, None
+        self._overridden = True
         for part in value.split(b","):
             coding = part.strip()
             match coding.lower():
@@ -116,7 +122,7 @@ class Heads:
     unfolded (RFC 9112, 5.2). 101 ends the heads: what follows is not HTTP any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, without_body: bool) -> None:
         self.status = 0
         self.version = ""
         self.lines: list[bytes] = []
@@ -126,6 +132,7 @@ class Heads:
         self._looked = 0
         self._begun = False
         self._folded = b""
+        self._without_body = without_body
 
     @property
     def interim(self) -> bool:
@@ -153,10 +160,13 @@ class Heads:
         return None
 
     def end(self) -> None:
-        """The connection was closed before the heads were complete. Raises Wrong, always."""
+        """The connection was closed before the heads were complete. Raises Wrong, always: the end
+        says more than what may be wrong with the last line, which is then left out."""
         line = bytes(self._buffer)
         if self._begun and line.endswith(b"\n"):
-            self._line(line)
+            self._buffer.clear()
+            with suppress(Wrong):
+                self._line(line)
         if not self.status or self.interim:
             raise Wrong(Reason.empty_reply, "Empty reply from server")
         raise Wrong(Reason.truncated, "the connection was closed within the response head")
@@ -184,7 +194,7 @@ class Heads:
         if len(line) >= MOST_LINE:
             raise Wrong(Reason.headers_too_large, TOO_LARGE)
         blank = line in (b"\r\n", b"\n")
-        if self._begun and not blank and bytes(self._buffer[:1]) in (b" ", b"\t"):
+        if self._begun and not blank and self._buffer.startswith((b" ", b"\t")):
             self._folded = line.rstrip(_END).rstrip(_BLANK) + b" "
             return False
         checked(line)
@@ -218,7 +228,7 @@ class Heads:
             raise Wrong(Reason.protocol_error, "Header without colon")
         framed = _FRAMED.match(line)
         if framed is not None and framed_by(self.status):
-            self.framing.header(framed[1], framed[2])
+            self.framing.header(framed[1], framed[2], without_body=self._without_body)
         self.tally.line()
 
     def _ended(self) -> bool:

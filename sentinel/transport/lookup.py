@@ -22,7 +22,13 @@ MOST_THREADS = 256
 MOST_ADDRESSES = 64
 """Addresses of one name that are looked at; the rest is left out."""
 
-_FAMILIES = {"any": socket.AF_UNSPEC, "4": socket.AF_INET, "6": socket.AF_INET6}
+_FAMILIES = {
+    "any": socket.AF_UNSPEC,
+    "4": socket.AF_INET,
+    "6": socket.AF_INET6,
+    "prefer_4": socket.AF_INET,  # who prefers asks a second time when there is none
+    "prefer_6": socket.AF_INET6,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ over libcurl, a field that is added to `Request` tomorrow included.
 
 import dataclasses
 import re
+import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -17,56 +18,31 @@ from sentinel.transport.wire import ALWAYS_PRIVATE, Request
 MOST_SENT = 64 * 1024
 """Bytes of a request with its body; a larger one wants both directions driven at once."""
 
-_HERE = frozenset(
-    [
-        "url",
-        "method",
-        "headers",
-        "body",
-        "follow",
-        "max_redirects",
-        "verify",
-        "ca_file",
-        "cert_file",
-        "key_file",
-        "connect_to",
-        "ip",
-        "http_version",
-        "user_agent",
-        "body_limit",
-        "private",
-    ]
-)
+_HERE = {
+    *("url", "method", "headers", "body", "follow", "max_redirects", "body_limit", "private"),
+    *("verify", "ca_file", "cert_file", "key_file", "connect_to", "resolve_to", "ip"),
+    *("http_version", "user_agent"),
+}
 _ELSEWHERE = tuple(
     (field.name, field.default) for field in dataclasses.fields(Request) if field.name not in _HERE
 )
 """The other fields must be as they are by default."""
 
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])"
-    r"(?::(?P<port>[1-9]\d{0,4}))?(?P<path>/[A-Za-z0-9!$&'()*+,;=:@/._~-]*)?"
-    r"(?P<query>\?[A-Za-z0-9!$&'()*+,;=:@/?._~%-]*)?"
+    r"(?P<scheme>https?)://(?P<host>(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*"
+    r"|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])"
+    r"(?::(?P<port>[1-9]\d{0,4}))?(?P<path>/(?:[A-Za-z0-9!$&'()*+,;=:@/._~-]|%[0-9A-F]{2})*)?"
+    r"(?P<query>\?(?:[A-Za-z0-9!$&'()*+,;=:@/?._~-]|%[0-9A-F]{2})*)?"
 )
 _PLACE = re.compile(
     r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[1-9]\d{0,4})"
 )
 _DOTS = re.compile(r"/\.{1,2}(?:/|$)")
 _VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-_UNUSUAL = frozenset(
-    [
-        "host",
-        "connection",
-        "content-length",
-        "cookie",
-        "expect",
-        "http2-settings",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ]
-)
+_UNUSUAL = {
+    *("host", "connection", "keep-alive", "upgrade", "http2-settings", "te", "trailer", "expect"),
+    *("content-length", "transfer-encoding", "cookie"),
+}
 """Headers that libcurl treats in ways of its own."""
 _MOST_PORT = 65535
 
@@ -87,9 +63,13 @@ class Plan:
 
 def planned(request: Request) -> Plan | None:
     """The plan; None when it must go over libcurl. Plans of requests without secrets are kept."""
-    if request.private or not ALWAYS_PRIVATE.isdisjoint(n.lower() for n, _ in request.headers):
+    if request.private or (request.headers and _secret(request)):
         return _plan(request)
     return _kept(request)
+
+
+def _secret(request: Request) -> bool:
+    return any(name.lower() in ALWAYS_PRIVATE for name, _ in request.headers)
 
 
 @lru_cache(maxsize=32_768)
@@ -99,7 +79,7 @@ def _kept(request: Request) -> Plan | None:
 
 def _plan(request: Request) -> Plan | None:
     url = _URL.fullmatch(request.url)
-    if url is None or not _usual(request):
+    if url is None or not _usual(request) or not _canonical(url["host"]):
         return None
     scheme: Literal["http", "https"] = "https" if url["scheme"] == "https" else "http"
     usual_port = 443 if scheme == "https" else 80
@@ -132,9 +112,20 @@ def _usual(request: Request) -> bool:
     return all(getattr(request, name) == default for name, default in _ELSEWHERE)
 
 
+def _canonical(host: str) -> bool:
+    """Whether libcurl would write the host in the same way: an address has many forms."""
+    try:
+        if host[0] == "[":
+            packed = socket.inet_pton(socket.AF_INET6, host[1:-1])
+            return socket.inet_ntop(socket.AF_INET6, packed) == host[1:-1]
+        return not host[0].isdigit() or socket.inet_pton(socket.AF_INET, host) != b""
+    except OSError:
+        return False
+
+
 def _place(request: Request, host: str, port: int) -> tuple[str, int] | None:
     if not request.connect_to:
-        return host, port
+        return request.resolve_to or host, port
     place = _PLACE.fullmatch(request.connect_to)
     if place is None or int(place["port"]) > _MOST_PORT:
         return None

@@ -63,6 +63,18 @@ NETWORK = frozenset(
 OURS = frozenset({Reason.client_failed})
 """Reasons that say nothing about the target: a check that meets one is *unknown*."""
 
+LOCAL_ERRNOS = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOBUFS,
+        errno.EPERM,
+        errno.EADDRNOTAVAIL,  # no port of our own is left, or the source address is not ours
+    }
+)
+"""Errors of connecting that lie with this machine, whoever was to be connected to."""
+
 # Numbers are libcurl's (curl/curl.h, CURLcode); those above 90 have no name in pycurl.
 _BY_CODE = {
     1: Reason.invalid_request,  # UNSUPPORTED_PROTOCOL: only http and https are asked
@@ -134,6 +146,8 @@ def of_curl(code: int, *, system_error: int, resolved: bool, connected: bool, te
             return Reason.connect_refused
         case pycurl.E_COULDNT_CONNECT if system_error == errno.ETIMEDOUT:
             return Reason.connect_timeout
+        case pycurl.E_COULDNT_CONNECT if system_error in LOCAL_ERRNOS:
+            return Reason.client_failed
         case pycurl.E_SEND_ERROR if not connected:
             return Reason.connect_unreachable  # QUIC: the first datagram came back as ICMP
         case pycurl.E_SSL_CONNECT_ERROR if system_error in (errno.ECONNRESET, errno.EPIPE):
@@ -146,8 +160,10 @@ def of_curl(code: int, *, system_error: int, resolved: bool, connected: bool, te
             return Reason.headers_too_large
         case pycurl.E_RECV_ERROR if not (system_error or "failure" in text or "SSL" in text):
             return Reason.protocol_error  # read well, understood badly
-        case pycurl.E_UNSUPPORTED_PROTOCOL if "HTTP/0.9" in text:
-            return Reason.protocol_error  # no status line at all
+        case pycurl.E_UNSUPPORTED_PROTOCOL if "HTTP/0.9" in text or "in response" in text:
+            return Reason.protocol_error  # no status line, or one of a version that does not exist
+        case pycurl.E_UNSUPPORTED_PROTOCOL if "in HTTP response" in text:
+            return Reason.protocol_error  # a status below 100
         case _:
             return _BY_CODE.get(code, Reason.client_failed)
 

@@ -110,8 +110,13 @@ class Tls:
         return tuple(_pem(one) for one in ask() or ())
 
     def version(self) -> str:
-        """``TLS 1.3``; ``""`` before the handshake is done."""
-        return (self._object.version() or "").replace("TLSv", "TLS ")
+        """``TLS 1.3``; ``""`` before it was agreed on. Of a handshake that was refused, the one that
+        the cipher suite belongs to."""
+        said = self._object.version() or ""
+        suite = self.cipher()
+        if not said and suite:  # names of 1.3's suites begin in a way of their own (RFC 8446, B.4)
+            return "TLS 1.3" if suite.startswith("TLS_") else "TLS 1.2"
+        return said.replace("TLSv", "TLS ")
 
     def cipher(self) -> str:
         """OpenSSL's name of the cipher suite."""
@@ -123,16 +128,21 @@ class Tls:
         return self._object.selected_alpn_protocol() or ""
 
 
-def why(error: OSError, server_name: str) -> tuple[Reason, str]:
-    """The reason for a handshake that failed, and a sentence."""
-    if isinstance(error, ssl.SSLCertVerificationError):
+def why(error: OSError, tls: Tls, server_name: str) -> tuple[Reason, str]:
+    """The reason for a handshake that failed, and a sentence. Without a certificate nothing was
+    verified, whatever a library calls it."""
+    if isinstance(error, ssl.SSLCertVerificationError) and tls.pems():
         code, said = error.verify_code or 0, error.verify_message or str(error)
         reason = of_verification(code, "")
         if reason is Reason.certificate_name:
-            return reason, f"SSL: no subject name of the certificate is '{server_name}'"
-        return reason, f"SSL certificate problem: {said}"
+            text = (
+                f"no alternative certificate subject name matches target hostname '{server_name}'"
+            )
+            return reason, f"SSL: {text}"
+        return reason, f"SSL certificate OpenSSL verify result: {said} ({code})"
     if isinstance(error, ssl.SSLError):
-        return Reason.tls_failed, f"TLS handshake failed: {error.reason or error}"
+        what = getattr(error, "reason", None) or (error.args[-1] if error.args else error)
+        return Reason.tls_failed, f"TLS handshake failed: {what}"
     return Reason.reset, f"the connection was lost: {error.strerror or error}"
 
 

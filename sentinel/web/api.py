@@ -96,7 +96,7 @@ def known(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     return guarded
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def body_of(request: Request) -> dict[str, Any]:
     """The JSON object sent; an empty body is {}. Raises ValueError."""
     raw = await request.body()
     found = json.loads(raw) if raw else {}
@@ -181,7 +181,7 @@ async def incident(request: Request, node: Node, who: Caller) -> Response:
 async def incident_command(request: Request, node: Node, who: Caller) -> Response:
     """``POST /incidents/ID/COMMAND`` with the command's fields as a JSON object."""
     try:
-        body = await _body(request)
+        body = await body_of(request)
         by = str(body.pop("by", "") or who.name)
         command = cmd.parse(request.path_params["command"], body)
     except ValueError as wrong:
@@ -288,7 +288,7 @@ async def silences(request: Request, node: Node, who: Caller) -> Response:
         found = await node.decisions.run([], all_silences)
         return Json({"silences": found})
     try:
-        body = await _body(request)
+        body = await body_of(request)
         matchers = {
             name: tuple(value) if isinstance(value, list) else str(value)
             for name, value in dict(body["matchers"]).items()
@@ -324,7 +324,7 @@ async def expire_silence(request: Request, node: Node, who: Caller) -> Response:
 async def automation(request: Request, node: Node, who: Caller) -> Response:
     """``GET /automation``, ``POST /automation {on, reason}``: the kill switch."""
     if request.method == "POST":
-        body = await _body(request)
+        body = await body_of(request)
         if not isinstance(body.get("on"), bool):
             return refused("bad_request", "`on` is true or false", 400)
         what = AutomationSwitched(body["on"], str(body.get("by") or who.name))
@@ -349,7 +349,7 @@ async def tokens(request: Request, node: Node, who: Caller) -> Response:
     if request.method == "GET":
         site = await node.site()
         return Json({"tokens": {name: token.user for name, token in site.tokens.items()}})
-    body = await _body(request)
+    body = await body_of(request)
     name, user = str(body.get("name", "")), str(body.get("user", ""))
     if not name or not user:
         return refused("bad_request", "a token has a `name` and a `user`", 400)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -176,6 +177,7 @@ class Prober:
             transport=self.transport,
             allowed=self.allowed,
             read_file=self.read_file,
+            clock=time,
         )
 
 

@@ -1,6 +1,7 @@
 """Modules performed in tests, on servers of ours or on the original's."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ async def probed(
         transport=transport,
         allowed=allowed,
         read_file=read,
+        clock=time.time,
     )
 
 

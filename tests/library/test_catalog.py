@@ -475,3 +475,16 @@ def test_the_collector_is_as_before_afterwards(tmp_path: Path) -> None:
     assert gc.isenabled()
     load(workspace(tmp_path, {}), lookup=Samples())
     assert gc.isenabled()
+
+
+def test_histograms_are_shown_where_the_site_asks_for_them(tmp_path: Path) -> None:
+    def site(metrics: str) -> dict[str, str]:
+        return {"sentinel.yaml": SITE.replace("site:\n", f"site:\n  metrics: {metrics}\n", 1)}
+
+    assert () == catalog(workspace(tmp_path / "a", {})).site.buckets
+    asked = catalog(workspace(tmp_path / "b", site("{histograms: true, buckets: [0.5, 1]}")))
+    assert (0.5, 1.0) == asked.site.buckets
+    assert 10 == len(catalog(workspace(tmp_path / "c", site("{histograms: true}"))).site.buckets)
+    assert [
+        "sentinel.yaml:2:40: the buckets do not ascend, write them like [0.1, 0.5, 1, 5]"
+    ] == errors(workspace(tmp_path / "d", site("{histograms: true, buckets: [1, 0.5]}")))

@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.utils import floatToGoString
 
@@ -16,7 +19,7 @@ from sentinel.metrics.families import KNOWN, PROBE_LABELS, ProbeFamilies, number
 from sentinel.metrics.registry import Metrics
 from sentinel.monitor.probe import MetricFamily, Probe
 from sentinel.words import Outcome, Seconds
-from tests.monitor.builders import Door, a_probe, a_result, an_observation
+from tests.monitor.builders import NOON, Door, a_probe, a_result, an_observation
 
 HTTP: dict[str, Any] = {
     "probe_http_status_code": 200,
@@ -82,13 +85,90 @@ def test_numbers_are_printed_as_prometheus_client_prints_them(value: float):
 
 def test_every_line_has_the_six_labels_and_beside_them_only_the_familys_own():
     for name, lines in samples(shown()).items():
-        own = KNOWN[name].labels
+        own = KNOWN[name if name in KNOWN else f"{name}_total"].labels
         for labels, _ in lines:
             if name != "sentinel_probe_labels":
                 assert {*PROBE_LABELS, *own} == set(labels)
     home = {"probe": "acme-home", "kind": "door", "location": "local", "client": "acme"}
     success = samples(shown())["probe_success"]
     assert [({**home, "service": "storefront", "vendor": ""}, 1.0)] == success
+
+
+def counts(families: ProbeFamilies) -> dict[str, float]:
+    lines = samples(families)["sentinel_probe_checks"]
+    return {labels["outcome"]: value for labels, value in lines}
+
+
+def test_checks_are_counted_by_what_they_came_to_and_from_zero():
+    families = ProbeFamilies()
+    probe = a_probe(**SHOP)
+    families.declare(probe, "local")
+    assert {"ok": 0.0, "failed": 0.0} == counts(families)
+
+    for letter in ("o", "o", "f", "w"):
+        families.show(an_observation(metrics={}), a_result(letter), firing=False)
+    assert {"ok": 2.0, "failed": 1.0, "warn": 1.0} == counts(families)
+
+    families.declare(a_probe(**{**SHOP, "service": "checkout"}), "local")
+    assert {"ok": 2.0, "failed": 1.0, "warn": 1.0} == counts(families)
+
+
+def test_the_reason_is_shown_while_a_check_is_not_ok():
+    families = ProbeFamilies()
+    families.declare(a_probe(**SHOP), "local")
+    reasons: list[list[str]] = []
+    for letter, reason in (
+        ("f", "timeout"),
+        ("f", "refused"),
+        ("w", "slow"),
+        ("o", ""),
+        ("u", "x"),
+    ):
+        families.show(an_observation(metrics={}), a_result(letter, reason=reason), firing=False)
+        lines = samples(families).get("sentinel_probe_failure", [])
+        reasons.append([labels["reason"] for labels, value in lines if value == 1.0])
+    assert [["timeout"], ["refused"], ["slow"], [], ["x"]] == reasons
+
+
+def openmetrics(families: ProbeFamilies) -> dict[str, Metric]:
+    text = "".join(families.pieces(openmetrics=True)) + "# EOF\n"
+    return {f.name: f for f in parse_openmetrics(text)}
+
+
+def test_histograms_are_shown_where_they_are_asked_for_with_exemplars():
+    families = shown()
+    assert "sentinel_probe_check_duration_seconds" not in samples(families)
+    families.keep_durations((0.1, 0.5))
+    for minute, duration_s in enumerate((0.05, 0.1, 0.3, 7.0)):
+        result = a_result(slot=minute, duration_s=duration_s)
+        families.show(an_observation(metrics=HTTP), result, firing=False)
+
+    found = openmetrics(families)["sentinel_probe_check_duration_seconds"]
+    assert "histogram" == found.type
+    buckets = [s for s in found.samples if s.name.endswith("_bucket")]
+    assert [("0.1", 2.0), ("0.5", 3.0), ("+Inf", 4.0)] == [
+        (each.labels["le"], each.value) for each in buckets
+    ]
+    slots = [each.exemplar.labels["check"] for each in buckets if each.exemplar]
+    assert [f"{NOON.date()}T12:0{minute}:00Z" for minute in (1, 2, 3)] == slots
+    assert "# {" not in page(families)
+    assert {"_sum": 7.45, "_count": 4.0} == {
+        each.name.removeprefix(found.name): pytest.approx(each.value)
+        for each in found.samples
+        if not each.name.endswith("_bucket")
+    }
+
+    families.keep_durations(())
+    assert "sentinel_probe_check_duration_seconds" not in samples(families)
+
+
+def test_openmetrics_is_clean_and_says_the_same():
+    families = shown()
+    found = openmetrics(families)
+    assert "counter" == found["sentinel_probe_checks"].type
+    said = {(s.name, *sorted(s.labels.items())): s.value for f in found.values() for s in f.samples}
+    plain = text_string_to_metric_families(page(families))
+    assert said == {(s.name, *sorted(s.labels.items())): s.value for f in plain for s in f.samples}
 
 
 def test_the_documents_further_labels_stand_on_a_family_of_their_own():

@@ -126,7 +126,7 @@ def test_at_the_timeout_it_and_its_children_are_killed(tmp_path):
 
     assert (Outcome.failed, "timeout") == (observation.outcome, observation.reason)
     assert "going" in observation.text
-    assert time.monotonic() - started < 0.6 + 0.4
+    assert time.monotonic() - started < 5.0
     for pid in pids.read_text().split():
         wait_for(lambda pid=pid: not alive(pid))
 
@@ -144,7 +144,7 @@ def test_what_it_leaves_behind_is_killed(tmp_path):
     ("text", "said"),
     [
         ("kill -SEGV $$", "SIGSEGV"),
-        ("while :; do :; done", "SIGXCPU"),
+        pytest.param("while :; do :; done", "SIGXCPU", marks=pytest.mark.slow),
     ],
 )
 def test_an_end_by_a_signal_is_unknown(text, said):

@@ -280,7 +280,7 @@ def test_servers_that_answer_otherwise(replies, reason):
     observation = asyncio.run(main())
 
     assert reason == observation.reason
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5.0
 
 
 def test_a_second_connection_that_is_not_had():

@@ -150,7 +150,7 @@ def test_a_server_that_stops_in_the_middle_does_not_hold_the_check(tmp_path):
     observation = asyncio.run(main())
 
     assert ("timeout", True) == (observation.reason, observation.network)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5.0
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_peers_that_do_not_come_that_far(script, reason):
     observation = asyncio.run(main())
 
     assert (Outcome.failed, reason) == (observation.outcome, observation.reason)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5.0
 
 
 def test_nobody_listening_is_refused():

@@ -9,13 +9,21 @@ from typing import Any
 
 from sentinel.kinds import ProbeWorld
 from sentinel.monitor.probe import Observation
-from sentinel.transport.curl import Transport
+from sentinel.transport.curl import LaneChoice, Transport
 from sentinel.transport.wire import Exchange, Request
 from sentinel.words import Secret
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+lane: LaneChoice = "auto"
+"""What `opened` opens; `tests/transport/conftest.py` runs tests over both lanes."""
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def opened() -> Transport:
+    """A transport over the lane that is to be tested."""
+    return Transport(lane=lane)
 
 
 @asynccontextmanager
@@ -127,7 +135,7 @@ def fetched(
     """What `Transport.fetch` says of a server on localhost that follows `script`."""
 
     async def main() -> Exchange:
-        async with serving(script, tls) as port, Transport() as transport:
+        async with serving(script, tls) as port, opened() as transport:
             spoken = scheme or ("https" if tls else "http")
             request = Request(f"{spoken}://localhost:{port}{path}", ip="4", **how)
             return await transport.fetch(request, transport.now() + seconds)

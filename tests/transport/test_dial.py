@@ -157,7 +157,7 @@ def test_one_connects_from_the_address_asked_for():
 @pytest.mark.parametrize(
     ("source_ip", "reason"),
     [
-        ("192.0.2.1", Reason.connect_unreachable),  # not ours
+        ("192.0.2.1", Reason.client_failed),  # not ours
         ("::1", Reason.connect_unreachable),  # of the other family
     ],
 )

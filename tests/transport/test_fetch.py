@@ -5,11 +5,11 @@ import gzip
 
 import pytest
 
-from sentinel.transport.curl import CookieJar, Transport
+from sentinel.transport.curl import CookieJar
 from sentinel.transport.handle import Pool
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import USER_AGENT, Request
-from tests.transport.servers import OK, fetched, for_ever, recording, saying, serving
+from tests.transport.servers import OK, fetched, for_ever, opened, recording, saying, serving
 
 
 def asked(**how):
@@ -84,7 +84,7 @@ def test_nothing_can_smuggle_a_header_in(how):
 )
 def test_what_is_no_web_address_is_not_asked(url):
     async def main():
-        async with Transport() as transport:
+        async with opened() as transport:
             return await transport.fetch(Request(url), transport.now() + 2)
 
     assert asyncio.run(main()).reason in (
@@ -107,7 +107,7 @@ def test_connect_to_keeps_the_name():
     script, heard = recording({})
 
     async def main():
-        async with serving(script) as port, Transport() as transport:
+        async with serving(script) as port, opened() as transport:
             request = Request("http://shop.example/", connect_to=f"127.0.0.1:{port}")
             return await transport.fetch(request, transport.now() + 5)
 
@@ -121,7 +121,7 @@ def test_a_handle_forgets_the_request_before():
     script, heard = recording({})
 
     async def main():
-        async with serving(script) as port, Transport() as transport:
+        async with serving(script) as port, opened() as transport:
             for request in (
                 Request(f"http://127.0.0.1:{port}/1", "POST", (("X-A", "b"),), b"body"),
                 Request(f"http://127.0.0.1:{port}/2", "POST", (("X-A", "b"),), b""),
@@ -142,7 +142,7 @@ def test_a_jar_keeps_cookies_between_fetches():
 
     async def main():
         jar = CookieJar()
-        async with serving(script) as port, Transport() as transport:
+        async with serving(script) as port, opened() as transport:
             for path in ("login", "basket"):
                 url = f"http://127.0.0.1:{port}/{path}"
                 await transport.fetch(Request(url), transport.now() + 5, jar=jar)
@@ -163,6 +163,19 @@ def test_idle_handles_are_bounded_and_the_oldest_shape_goes_first():
 
     assert [handles[2], handles[1]] == again[:2]
     assert again[2] is not handles[0]
+
+
+def test_after_a_burst_of_one_shape_the_pool_is_full():
+    pool = Pool(limit=2)
+    request = Request("http://a/")
+    handles = [pool.take(request) for _ in range(4)]
+    for handle in handles:
+        pool.give(handle)
+
+    again = [pool.take(request) for _ in range(3)]
+
+    assert {*handles[2:]} == {*again[:2]}
+    assert again[2] not in handles
 
 
 def test_a_sink_takes_the_body_piece_by_piece_and_the_server_waits():
@@ -188,7 +201,7 @@ def test_a_sink_takes_the_body_piece_by_piece_and_the_server_waits():
             largest = max(largest, len(chunk))
             ahead = max(ahead, sent - taken)
 
-        async with serving(endless) as port, Transport() as transport:
+        async with serving(endless) as port, opened() as transport:
             request = Request(f"http://127.0.0.1:{port}/", body_limit=1 << 30)
             exchange = await transport.fetch(request, transport.now() + 20, sink=sink)
         return exchange, taken, largest, ahead
@@ -208,7 +221,7 @@ def test_a_sink_sees_only_a_good_answer():
             taken.append(chunk)
 
         script = saying(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone")
-        async with serving(script) as port, Transport() as transport:
+        async with serving(script) as port, opened() as transport:
             request = Request(f"http://127.0.0.1:{port}/")
             return await transport.fetch(request, transport.now() + 5, sink=sink)
 
@@ -221,7 +234,7 @@ def test_what_a_sink_raises_ends_the_transfer():
             raise LookupError("enough")
 
         script = for_ever(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1000)
-        async with serving(script) as port, Transport() as transport:
+        async with serving(script) as port, opened() as transport:
             with pytest.raises(LookupError):
                 await transport.fetch(
                     Request(f"http://127.0.0.1:{port}/"), transport.now() + 5, sink=sink
@@ -237,7 +250,7 @@ def test_a_sink_that_hangs_does_not_outlive_the_deadline():
             await asyncio.sleep(60)
 
         script = for_ever(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1000)
-        async with serving(script) as port, Transport() as transport:
+        async with serving(script) as port, opened() as transport:
             request = Request(f"http://127.0.0.1:{port}/")
             return await transport.fetch(request, transport.now() + 0.4, sink=sink)
 

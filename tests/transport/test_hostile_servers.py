@@ -8,10 +8,9 @@ import tracemalloc
 
 import pytest
 
-from sentinel.transport.curl import Transport
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import Request
-from tests.transport.servers import fetched, for_ever, redirect, saying, serving
+from tests.transport.servers import fetched, for_ever, opened, redirect, saying, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 SHORT_S = 0.4
@@ -149,7 +148,7 @@ def test_nobody_listening_is_refused():
         port = taken.getsockname()[1]
 
         async def main():
-            async with Transport() as transport:
+            async with opened() as transport:
                 return await transport.fetch(
                     Request(f"http://127.0.0.1:{port}/"), transport.now() + 5
                 )
@@ -170,7 +169,7 @@ def test_a_full_backlog_is_a_connect_timeout():
             each.connect_ex(("127.0.0.1", port))
 
         async def main():
-            async with Transport() as transport:
+            async with opened() as transport:
                 return await transport.fetch(
                     Request(f"http://127.0.0.1:{port}/"), transport.now() + SHORT_S
                 )
@@ -185,7 +184,7 @@ def test_a_full_backlog_is_a_connect_timeout():
 
 def test_a_name_that_does_not_exist_is_a_dns_failure():
     async def main():
-        async with Transport() as transport:
+        async with opened() as transport:
             return await transport.fetch(Request("http://shop.invalid/"), transport.now() + 5)
 
     exchange = asyncio.run(main())
@@ -196,7 +195,7 @@ def test_a_name_that_does_not_exist_is_a_dns_failure():
 
 def test_a_deadline_in_the_past_asks_nobody():
     async def main():
-        async with Transport() as transport:
+        async with opened() as transport:
             return await transport.fetch(Request("http://127.0.0.1:1/"), transport.now() - 1)
 
     assert Reason.timeout is asyncio.run(main()).reason
@@ -207,7 +206,7 @@ def test_a_compressed_bomb_is_cut_at_the_limit():
     head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
 
     async def main():
-        async with serving(saying(head, bomb)) as port, Transport() as transport:
+        async with serving(saying(head, bomb)) as port, opened() as transport:
             request = Request(f"http://127.0.0.1:{port}/", compression="gzip")
             tracemalloc.start()
             exchange = await transport.fetch(request, transport.now() + 5)
@@ -253,7 +252,7 @@ def test_one_sick_server_does_not_hold_up_another():
         async with (
             serving(silent) as sick,
             serving(saying(HEAD + b"\r\n")) as well,
-            Transport() as transport,
+            opened() as transport,
         ):
             deadline = transport.now() + SHORT_S
             slow, quick = (Request(f"http://127.0.0.1:{port}/") for port in (sick, well))
@@ -270,7 +269,7 @@ def test_one_sick_server_does_not_hold_up_another():
 def test_closing_tells_those_who_wait():
     async def main():
         async with serving(silent) as port:
-            transport = Transport()
+            transport = opened()
             transport.start()
             waiting = asyncio.ensure_future(
                 transport.fetch(Request(f"http://127.0.0.1:{port}/"), transport.now() + 30)
@@ -284,7 +283,7 @@ def test_closing_tells_those_who_wait():
 
 def test_a_cancelled_fetch_leaves_nothing_behind():
     async def main():
-        async with serving(silent) as port, Transport() as transport:
+        async with serving(silent) as port, opened() as transport:
             waiting = asyncio.ensure_future(
                 transport.fetch(Request(f"http://127.0.0.1:{port}/"), transport.now() + 30)
             )

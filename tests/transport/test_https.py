@@ -85,7 +85,8 @@ def test_a_connection_closed_within_the_handshake():
 def test_no_client_certificate_where_one_is_wanted():
     exchange = fetched(saying(OK), tls=server_that_asks(), ca_file=authority())
 
-    assert exchange.reason in (Reason.tls_failed, Reason.reset)
+    # asyncio's servers end such a handshake without an alert, at a moment of their own.
+    assert exchange.reason in (Reason.tls_failed, Reason.reset, Reason.empty_reply)
 
 
 def test_a_client_certificate_is_shown():

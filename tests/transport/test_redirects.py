@@ -4,11 +4,10 @@ import asyncio
 
 import pytest
 
-from sentinel.transport.curl import Transport
 from sentinel.transport.reasons import Reason
 from sentinel.transport.redirects import following
 from sentinel.transport.wire import Request
-from tests.transport.servers import OK, fetched, recording, redirect, serving
+from tests.transport.servers import OK, fetched, opened, recording, redirect, serving
 
 SHOP = "https://shop.example/basket"
 SECRETS = (("Authorization", "Bearer t"), ("X-Api-Key", "k"), ("Cookie", "a=b"), ("Accept", "*/*"))
@@ -136,7 +135,7 @@ def test_cookies_go_along_within_one_fetch_and_not_into_the_next():
     script, heard = recording({"/": redirect("/1", 302, "Set-Cookie: session=s1"), "/1": OK})
 
     async def main():
-        async with serving(script) as port, Transport() as transport:
+        async with serving(script) as port, opened() as transport:
             for _ in range(2):
                 await transport.fetch(Request(f"http://127.0.0.1:{port}/"), transport.now() + 5)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sentinel.blackbox.module import Module
 from sentinel.library import spans
-from sentinel.library.importing.draft import Draft, ImportRefused, labels_of
+from sentinel.library.importing.draft import Draft, ImportRefused, labels_of, without_password
 from sentinel.library.importing.modules import address_of, discovered_of, template_of
 from sentinel.library.importing.plain import list_of, mapping_of, plain_values, span_s
 from sentinel.library.matrices import id_part
@@ -141,8 +141,12 @@ def _probe(
     if keys is None or "${" in address:
         draft.remark("", f"job `{job.name}`: `{address}` is no address for `{module.prober}`")
         return
-    id = draft.new_id(job.name, address.partition("://")[2] or address)
-    own = labels_of(labels, _about(draft, f"probes/{id}"))
+    bare = address.partition("://")[2] or address
+    id = draft.new_id(job.name, bare.rpartition("@")[2])
+    remark = _about(draft, f"probes/{id}")
+    own = labels_of(labels, remark)
+    if "url" in keys:
+        keys = {"url": without_password(keys["url"], id, remark)}
     draft.probes[id] = {
         "use": f"template/{job.templates[module.name]}",
         **_times(job, module),

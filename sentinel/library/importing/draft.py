@@ -19,6 +19,7 @@ from sentinel.library.secrets import tells
 
 _NOT_NAMES = re.compile("[^A-Z0-9]+")
 _NOT_LABELS = re.compile("[^A-Za-z0-9_]+")
+_WITH_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^:@/?#]*):([^@/?#]+)(@.*)\Z", re.DOTALL)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 MOST_ID = 80
 
@@ -57,16 +58,21 @@ class Draft:
 
 
 class Keys:
-    """The keys of one kind that a document gets, as far as the kind is installed and has them."""
+    """The keys of one kind that a document gets, as far as the kind is installed and has them. `id`
+    is the document's; variables for secrets are named after it."""
 
-    def __init__(self, kind: str, lookup: Lookup, remark: Callable[[str], None]) -> None:
+    def __init__(self, kind: str, lookup: Lookup, remark: Callable[[str], None], id: str) -> None:
         self.kind = kind
+        self._id = id
         self.values: dict[str, Any] = {}
         self._remark = remark
         self.known = fields_of(kind, lookup)
 
     def put(self, key: str, value: Any) -> None:
-        """Set a key; said instead, when the kind has none of this name or it would be ``${…}``."""
+        """Set a key; said instead, when the kind has none of this name or it would be ``${…}``. A
+        password in a URL becomes a reference."""
+        if isinstance(value, str):
+            value = without_password(value, f"{self._id}-{key}", self._remark)
         if key not in self.known:
             self._remark(f"`{key}` is not carried over: kind `{self.kind}` has none")
         elif _refers(value):
@@ -116,6 +122,16 @@ def secret_of(text: str, name: str, remark: Callable[[str], None]) -> str:
     variable = _NOT_NAMES.sub("_", name.upper()).strip("_")
     remark(f"set {variable} in the environment to the secret that stood in the file")
     return f"env:{variable}"
+
+
+def without_password(url: str, name: str, remark: Callable[[str], None]) -> str:
+    """A URL with a reference in the place of its password; any other text as it is."""
+    found = _WITH_PASSWORD.match(url)
+    if found is None:
+        return url
+    reference = secret_of(found[2], f"{name}-password", remark)
+    inside = reference if reference.startswith("{") else f"{{{reference}}}"
+    return f"{found[1]}:{inside}{found[3]}"
 
 
 def labels_of(labels: Mapping[str, Any], remark: Callable[[str], None]) -> dict[str, str]:

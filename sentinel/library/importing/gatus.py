@@ -78,7 +78,7 @@ class _Endpoint:
             return
         scheme = self._url.partition("://")[0] if "://" in self._url else ""
         kind = "dns" if values.get("dns") else _KINDS.get(scheme, "")
-        keys = Keys(kind, self._lookup, self._remark)
+        keys = Keys(kind, self._lookup, self._remark, self.id)
         if not keys.known or not self._place(kind, scheme, keys):
             what = f"there is no kind here for `{scheme or 'dns'}`"
             self._draft.remark("", f"`{values.get('name')}` is not carried over: {what}")

@@ -65,7 +65,7 @@ class _Monitor:
         self.id = draft.new_id(str(values.get("name", "")))
         self._type = str(values.get("type", ""))
         self._kind = _KINDS.get(self._type, "")
-        self._keys = Keys(self._kind, lookup, self._remark)
+        self._keys = Keys(self._kind, lookup, self._remark, self.id)
 
     def _remark(self, text: str) -> None:
         self._draft.remark(f"probes/{self.id}", text)
@@ -220,12 +220,7 @@ class _Monitor:
             self._keys.put("password", secret_of(password, f"{self.id}-password", self._remark))
 
     def _sql(self) -> None:
-        url = str(self._values.get("databaseConnectionString", ""))
-        found = re.match(r"([a-z]+://[^:@/]*):([^@/]+)(@.*)", url)
-        if found is not None:
-            secret = secret_of(found[2], f"{self.id}-password", self._remark)
-            url = f"{found[1]}:{{{secret}}}{found[3]}"
-        self._keys.put("url", url)
+        self._keys.put("url", str(self._values.get("databaseConnectionString", "")))
         self._keys.put("query", str(self._values.get("databaseQuery") or "SELECT 1"))
 
     # --------------------------------------------------------------------------- what must hold

@@ -15,6 +15,7 @@ from sentinel.blackbox.module import (
     IcmpModule,
     IpChoice,
     Module,
+    RecordRules,
     TcpModule,
     TlsConfig,
     WebsocketModule,
@@ -36,6 +37,7 @@ KINDS: Mapping[str, str] = {
     "websocket": "websocket",
 }
 _VERSIONS = {"HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/2.0": "2", "HTTP/2": "2", "HTTP/3.0": "3"}
+_RECORD = 'r.name + "\\t" + string(r.ttl) + "\\tIN\\t" + r.type + "\\t" + r.data'
 _TLS = {"TLS10": "1.0", "TLS11": "1.1", "TLS12": "1.2", "TLS13": "1.3"}
 
 
@@ -52,7 +54,7 @@ def template_of(module: Module, id: str, remark: Remark, lookup: Lookup) -> dict
     """The template's body; None, and said, when no kind here does what the module does."""
     making = _Making(id, remark, lookup)
     kind = KINDS.get(module.prober, "")
-    keys = Keys(kind, lookup, remark)
+    keys = Keys(kind, lookup, remark, id)
     if not keys.known:
         remark(f"not carried over: there is no kind here for prober `{module.prober}`")
         return None
@@ -299,7 +301,7 @@ def _icmp(module: IcmpModule, keys: Keys, making: _Making) -> None:
     _ip(module.ip, keys)
     named = {
         "source_ip": module.source_ip_address,
-        "payload_bytes": module.payload_size,
+        "size": module.payload_size,
         "dont_fragment": module.dont_fragment,
         "ttl": module.ttl,
     }
@@ -326,21 +328,23 @@ def _dns(module: DnsModule, keys: Keys, making: _Making) -> Iterator[Any]:
     if module.dns_over_tls:
         _tls(module.tls_config, keys, making)
     for section in ("answer", "authority", "additional"):
-        rules = getattr(module, section)
-        for each in rules.fail_if_matches_regexp:
-            yield _because(f"!{section}.exists(r, r.data.matches({literal(each)}))", "record_rule")
-        for each in rules.fail_if_all_match_regexp:
-            yield _because(f"!{section}.all(r, r.data.matches({literal(each)}))", "record_rule")
-        for each in rules.fail_if_not_matches_regexp:
-            yield _because(f"{section}.all(r, r.data.matches({literal(each)}))", "record_rule")
-        for each in rules.fail_if_none_matches_regexp:
-            yield _because(f"{section}.exists(r, r.data.matches({literal(each)}))", "record_rule")
-        if any((rules.fail_if_matches_regexp, rules.fail_if_all_match_regexp,
-                rules.fail_if_not_matches_regexp, rules.fail_if_none_matches_regexp)):  # fmt: skip
-            making.remark(
-                f"the rules of `validate_{section}_rrs` see a record's data alone here, not its "
-                "name, TTL, class and type: look at their patterns"
-            )
+        yield from _records(section, getattr(module, section), making)
+
+
+def _records(section: str, rules: RecordRules, making: _Making) -> Iterator[Any]:
+    """The rules over a section's records; a record's text is what the exporter matches."""
+    said = (
+        (rules.fail_if_matches_regexp, "!", "exists"),
+        (rules.fail_if_all_match_regexp, "!", "all"),
+        (rules.fail_if_not_matches_regexp, "", "all"),
+        (rules.fail_if_none_matches_regexp, "", "exists"),
+    )
+    for patterns, sign, which in said:
+        for each in patterns:
+            if '"' in each:
+                making.remark("TXT records stand without quotes here: look at the patterns")
+            fits = f"({_RECORD}).matches({literal(each)})"
+            yield _because(f"{sign}{section}.{which}(r, {fits})", "record_rule")
 
 
 def _grpc(module: GrpcModule, keys: Keys, making: _Making) -> None:

@@ -1,65 +1,24 @@
-"""Every key of the module schema, once where it lets a probe pass and once where it makes it fail.
+"""Every key of the module schema, once where it lets a probe pass and once where it makes it fail."""
 
-A case is a module and a target; ``<name>`` stands for a port, path or text of the stage. `known`
-says whether the original of version 0.23.0 knows the key: if not, ours alone is asked.
-"""
-
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-FOUR = {"preferred_ip_protocol": "ip4"}
-
-
-@dataclass(frozen=True)
-class Case:
-    """`keys` are those it stands for. `differs` names the accepted difference that it shows."""
-
-    name: str
-    keys: tuple[str, ...]
-    passes: bool
-    prober: str
-    block: Mapping[str, Any]
-    target: str
-    known: bool = True
-    hostname: str = ""
-    timeout: str = "3s"
-    differs: str = ""
-    module: Mapping[str, Any] = field(default_factory=dict)
-
-
-def pair(
-    key: str,
-    good: tuple[Mapping[str, Any], str],
-    bad: tuple[Mapping[str, Any], str],
-    *,
-    known: bool = True,
-    also: tuple[str, ...] = (),
-    differs: str = "",
-    bad_differs: str = "",
-    timeout: str = "3s",
-) -> Iterator[Case]:
-    """A key's two cases. Blocks ask for IPv4 unless they say otherwise; unix has no such key."""
-    prober = key.partition(".")[0]
-    base = {} if prober == "unix" else FOUR
-    for passes, (block, target) in ((True, good), (False, bad)):
-        yield Case(
-            f"{key}-{'passes' if passes else 'fails'}",
-            (key, *also),
-            passes,
-            prober,
-            {**base, **block},
-            target,
-            known=known,
-            differs=differs if passes else (bad_differs or differs),
-            timeout=timeout,
-        )
-
-
-OK, GONE = "http://localhost:<http>/ok", "http://localhost:<http>/status/404"
-HTTP, HTTPS = "http://localhost:<http>", "https://localhost:<https>"
-TRUST = {"tls_config": {"ca_file": "<ca_path>"}}
-REFUSED = "refused-certificates"
+from tests.blackbox.differential.case import (
+    FOUR,
+    GONE,
+    HTTP,
+    HTTPS,
+    OK,
+    REFUSED,
+    TRUST,
+    Case,
+    families,
+    kinds,
+    pair,
+    secured,
+    wants,
+)
+from tests.blackbox.differential.clients import clients
 
 
 def general() -> Iterator[Case]:
@@ -71,13 +30,16 @@ def general() -> Iterator[Case]:
     )
 
 
-def families(prober: str, target: str) -> Iterator[Case]:
-    """The two keys of every prober that connects to an address."""
-    for key in ("preferred_ip_protocol", "ip_protocol_fallback"):
-        good = {"preferred_ip_protocol": "ip4" if key[0] == "p" else "ip6"}
-        bad = {"preferred_ip_protocol": "ip6", "ip_protocol_fallback": False}
-        known = prober != "websocket"
-        yield from pair(f"{prober}.{key}", (good, target), (bad, target), known=known)
+def hostnames() -> Iterator[Case]:
+    """The page's parameter `hostname`, which is no key."""
+    name, trust = "a.shop.example", TRUST
+    for passes, header in ((True, name), (False, "other.example")):
+        target = wants("Host", header)
+        yield Case(f"hostname-{passes}", (), passes, "http", FOUR, target, hostname=name)
+        yield Case(f"hostname-tls-{passes}", (), passes, "http", {**FOUR, **trust},
+                   "https://127.0.0.1:<https>/ok", hostname=header, differs="" if passes else REFUSED)  # fmt: skip
+        yield Case(f"hostname-tcp-{passes}", (), passes, "tcp", {**FOUR, **trust, "tls": True},
+                   "localhost:<tcps>", hostname=header, known=False)  # fmt: skip
 
 
 def http_rules() -> Iterator[Case]:
@@ -171,199 +133,6 @@ def http_requests() -> Iterator[Case]:
                {**FOUR, **TRUST, "enable_http3": False}, f"{HTTPS}/ok", known=False)  # fmt: skip
 
 
-def wants(header: str, value: str, *, scheme: str = "http") -> str:
-    where = HTTP if scheme == "http" else HTTPS
-    return f"{where}/wants?h={header}&v={value.replace(' ', '%20')}"
-
-
-BASIC, BEARER = "Basic YW5hOnNlY3JldA==", "Bearer t0ken"
-PASSWORDS = (("password", "secret", "other"), ("password_file", "<password_file>", "<wrong_file>"))
-
-
-def signed(block: str, *, prefix: str, basic: str, bearer: str, known: bool) -> Iterator[Case]:
-    """The credentials of a client block; `block` is where it stands (``http_config`` or none)."""
-
-    def within(client: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {block: client, **SAYING[block]} if block else client
-
-    def both(key: str, good: Any, bad: Any, target: str, *, old: bool = True) -> Iterator[Case]:
-        good_block, bad_block = within(good), within(bad)
-        yield from pair(
-            f"{prefix}.{key}", (good_block, target), (bad_block, target), known=known and old
-        )
-
-    for key, good, bad in PASSWORDS:
-        yield from both(
-            f"basic_auth.{key}",
-            {"basic_auth": {"username": "ana", key: good}},
-            {"basic_auth": {"username": "ana", key: bad}},
-            basic,
-        )
-    for key, good, bad in (
-        ("username", "ana", "bo"),
-        ("username_file", "<user_file>", "<wrong_file>"),
-    ):
-        yield from both(
-            f"basic_auth.{key}",
-            {"basic_auth": {key: good, "password": "secret"}},
-            {"basic_auth": {key: bad, "password": "secret"}},
-            basic,
-            old=key == "username",
-        )
-    for key, good, bad in (
-        ("credentials", "t0ken", "other"),
-        ("credentials_file", "<token_file>", "<wrong_file>"),
-    ):
-        yield from both(
-            f"authorization.{key}",
-            {"authorization": {key: good}},
-            {"authorization": {key: bad}},
-            bearer,
-        )
-    yield from both(
-        "authorization.type",
-        {"authorization": {"type": "Bearer", "credentials": "t0ken"}},
-        {"authorization": {"type": "Token", "credentials": "t0ken"}},
-        bearer,
-    )
-    for key, good, bad in (
-        ("bearer_token", "t0ken", "other"),
-        ("bearer_token_file", "<token_file>", "<wrong_file>"),
-    ):
-        yield from both(key, {key: good}, {key: bad}, bearer)
-    for key, good, bad in (
-        ("values", ["t0ken"], ["other"]),
-        ("secrets", ["t0ken"], ["other"]),
-        ("files", ["<token_file>"], ["<wrong_file>"]),
-    ):
-        yield from both(
-            f"http_headers.{key}",
-            {"http_headers": {"X-Who": {key: good}}},
-            {"http_headers": {"X-Who": {key: bad}}},
-            wants("X-Who", "t0ken") if not block else "ws://localhost:<ws>/",
-            old=False,
-        )
-
-
-SAYING: Mapping[str, Mapping[str, Any]] = {
-    "http_config": {
-        "query_response": [{"expect": "^(Basic YW5hOnNlY3JldA==|Bearer t0ken|welcome t0ken)$"}]
-    }
-}
-MATERIAL = (
-    ("ca_file", "<ca_path>", "<self_cert_path>", True),
-    ("ca", "<ca_pem>", "<self_cert_pem>", False),
-    ("server_name", "a.shop.example", "other.example", True),
-)
-
-
-def secured(
-    prober: str,
-    where: Mapping[str, str],
-    extra: Mapping[str, Any],
-    *,
-    nest: str = "",
-    known: bool = True,
-    asks: bool = True,
-) -> Iterator[Case]:
-    """`tls_config` of a prober. `where` are targets by the server's kind, `extra` what makes it
-    speak TLS, `nest` the block that the configuration stands in."""
-
-    def config(**tls: Any) -> Mapping[str, Any]:
-        if not nest:
-            return {**extra, "tls_config": tls}
-        inner = {**extra.get(nest, {}), "tls_config": tls}
-        return {**extra, nest: inner}
-
-    trust = {"ca_file": "<ca_path>"}
-    if prober == "unix":
-        trust["server_name"] = "localhost"
-    prefix = f"{prober}.{nest}.tls_config" if nest else f"{prober}.tls_config"
-
-    def both(key: str, good: Any, bad: Any, *, at: tuple[str, str], old: bool = True) -> Any:
-        shown = prober not in ("dns", "websocket")
-        differs = REFUSED if shown and "version" not in key else ""
-        return pair(
-            f"{prefix}.{key}",
-            (config(**good), where[at[0]]),
-            (config(**bad), where[at[1]]),
-            known=known and old,
-            bad_differs=differs,
-        )
-
-    for key, good, bad, old in MATERIAL:
-        named = {**trust, key: good}, {**trust, key: bad}
-        if key == "ca":
-            for each in named:
-                del each["ca_file"]
-        yield from both(key, *named, at=("", ""), old=old)
-    yield from both(
-        "insecure_skip_verify",
-        {"insecure_skip_verify": True},
-        {**trust, "insecure_skip_verify": False},
-        at=("_self", "_self"),
-    )
-    versions = ("12", "13") if f"_{12}" in where else ("", "")
-    if versions[0]:
-        yield from both(
-            "min_version",
-            {**trust, "min_version": "TLS12"},
-            {**trust, "min_version": "TLS13"},
-            at=("_12", "_12"),
-        )
-        yield from both(
-            "max_version",
-            {**trust, "max_version": "TLS13"},
-            {**trust, "max_version": "TLS12"},
-            at=("_13", "_13"),
-            old=False,
-        )
-    if asks:
-        for cert, key_, old in (("cert_file", "key_file", True), ("cert", "key", False)):
-            end = "path" if old else "pem"
-            good = {**trust, cert: f"<good_cert_{end}>", key_: f"<good_key_{end}>"}
-            bad = {**trust, cert: f"<self_cert_{end}>", key_: f"<self_key_{end}>"}
-            for key in (cert, key_):
-                yield from both(key, good, bad, at=("_asks", "_asks"), old=old)
-
-
-def kinds(template: str) -> Mapping[str, str]:
-    """Targets by the kind of server: ``%s`` is where the kind stands."""
-    return {kind: template % kind for kind in ("", "_self", "_expired", "_asks", "_12", "_13")}
-
-
-def proxied() -> Iterator[Case]:
-    via = {"proxy_url": "http://127.0.0.1:<proxy>"}
-    through = wants("X-Through", "proxy")
-    dead = {"proxy_url": "http://127.0.0.1:<nobody>"}
-    yield from pair("http.proxy_url", (via, through), (dead, OK))
-    yield from pair(
-        "http.no_proxy",
-        ({**dead, "no_proxy": "127.0.0.1"}, OK),
-        ({**dead, "no_proxy": "192.0.2.1"}, "http://192.0.2.2/"),
-        known=False,
-    )
-    yield from pair(
-        "http.proxy_from_environment",
-        ({"proxy_from_environment": True}, OK),
-        ({"proxy_from_environment": True}, "http://192.0.2.2/"),
-        known=False,
-    )
-    out = {**via, **TRUST}
-    yield from pair(
-        "http.proxy_connect_header",
-        ({**out, "proxy_connect_header": {"X-Out": ["yes"]}}, f"{HTTPS}/ok"),
-        ({**out, "proxy_connect_header": {"X-Out": ["no"]}}, f"{HTTPS}/ok"),
-        known=False,
-    )
-    skip = {"skip_resolve_phase_with_proxy": True}
-    yield from pair(
-        "http.skip_resolve_phase_with_proxy",
-        ({**skip, **via}, f"{HTTP}/lacks?h=X-Nothing"),
-        ({**skip, **dead}, "http://nothing.invalid/"),
-    )
-
-
 def tcp(prober: str, plain: str, mail: str) -> Iterator[Case]:
     """`query_response`, which tcp and unix have in common."""
     trust = {"ca_file": "<ca_path>", "server_name": "localhost"}
@@ -389,11 +158,13 @@ def tcp(prober: str, plain: str, mail: str) -> Iterator[Case]:
         wrong = [{**hello, **label}, {"send": "go"}, {"expect": "never"}]
         yield from asked(f"labels.{part}", [{**hello, **label}], wrong, old=False)
     begin = [{"expect": "^220 ", "send": "STARTTLS\r"}, {"expect": "^220 ", "starttls": True}]
-    yield from asked(
-        "starttls",
-        [*begin, {"send": "EHLO me\r"}, {"expect": "^250 said EHLO me"}],
-        [*begin[:1], {"send": "EHLO me\r"}, {"expect": "^250 said EHLO me"}],
-        at=mail,
+    entries = [*begin, {"send": "EHLO me\r"}, {"expect": "^250 said EHLO me"}]
+    at_once = [{"expect": "^hello", "starttls": True}]
+    yield from pair(
+        f"{prober}.query_response.starttls",
+        ({"query_response": entries, "tls_config": trust}, mail),
+        ({"query_response": at_once, "tls_config": trust}, plain),
+        known=known,
     )
 
 
@@ -529,31 +300,40 @@ def websocket() -> Iterator[Case]:
             ({**header, **bad}, where),
             known=False,
         )
-    guarded = "ws://localhost:<ws_guarded>/"
-    yield from signed(
-        "http_config", prefix="websocket.http_config", basic=guarded, bearer=guarded, known=False
-    )
+    yield from asked("expect_bytes", [{"expect_bytes": "welcome "}], [{"expect_bytes": "welcome"}])
+    for key in ("http_config.follow_redirects", "http_config.enable_http2"):
+        yield from no_matter(key, False, True)
+    yield from no_matter("query_response.starttls", True, False)
     speak = {"query_response": [{"expect": "^welcome"}]}
     tls = kinds("wss://localhost:<wss%s>/")
     yield from secured("websocket", tls, speak, nest="http_config", known=False)
+
+
+def no_matter(key: str, good: Any, bad: Any) -> Iterator[Case]:
+    """A key of `websocket` that changes nothing: read, and neither in the way nor a help."""
+    top, _, inner = key.partition(".")
+    where = "ws://localhost:<ws>/"
+    for passes, value, expect in ((True, good, "^welcome"), (False, bad, "^goodbye")):
+        block: dict[str, Any] = {"query_response": [{"expect": expect}]}
+        if top == "http_config":
+            block[top] = {inner: value}
+        else:
+            block["query_response"][0][inner] = value
+        name = f"websocket.{key}-{'passes' if passes else 'fails'}"
+        yield Case(name, (f"websocket.{key}",), passes, "websocket", {**FOUR, **block}, where,
+                   known=False)  # fmt: skip
 
 
 def every() -> tuple[Case, ...]:
     """All cases."""
     found = [
         *general(),
+        *hostnames(),
         *families("http", "http://127.0.0.1:<http>/ok"),
         *http_rules(),
         *http_requests(),
-        *signed(
-            "",
-            prefix="http",
-            basic=wants("Authorization", BASIC),
-            bearer=wants("Authorization", BEARER),
-            known=True,
-        ),
         *secured("http", kinds("https://localhost:<https%s>/ok"), {}),
-        *proxied(),
+        *clients(),
         *connections(),
         *icmp(),
         *dns(),

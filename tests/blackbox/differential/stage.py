@@ -16,11 +16,11 @@ from typing import Any
 
 from websockets.asyncio.server import serve
 
-from tests.blackbox.differential.web import poured, proxy, site
+from tests.blackbox.differential.web import proxy, site, tunnelled
 from tests.children import wait_for
 from tests.conftest import program
 from tests.probers.test_grpc import server as grpc_server
-from tests.transport.certificates import authority, folder, server, server_that_asks
+from tests.transport.certificates import authority, folder, openssl, server, server_that_asks
 from tests.transport.nameserver import names, response
 from tests.transport.servers import Script, for_ever, saying, serving
 
@@ -111,8 +111,7 @@ def tunnel(to: int) -> Script:
     """Everything on to a server of this port, and back."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream = await asyncio.open_connection("127.0.0.1", to)
-        await asyncio.gather(poured(reader, upstream[1]), poured(upstream[0], writer))
+        await tunnelled(reader, writer, "127.0.0.1", to)
 
     return script
 
@@ -229,9 +228,10 @@ class Stage:
                 if tls is not None:
                     await writer.start_tls(tls)
                 await script(reader, writer)
-            except OSError:
+            except OSError:  # the client was not content
                 writer.transport.abort()
-            writer.close()
+            finally:
+                writer.close()
 
         running = await asyncio.start_unix_server(answer, path)
         stack.push_async_callback(_closed, running)
@@ -255,6 +255,9 @@ class Stage:
         ):
             self.words[f"{name}_path"] = str(path)
             self.words[f"{name}_pem"] = path.read_text()
+        rsa = self.home / "rsa.pem"
+        openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", rsa)
+        self.words |= {"rsa_path": str(rsa), "rsa_pem": rsa.read_text()}
 
 
 async def _closed(running: asyncio.Server) -> None:

@@ -2,7 +2,7 @@
 
 Paths: ``/ok``, ``/status/N``, ``/json``, ``/bytes/N``, ``/gzip`` (``/br``, ``/deflate``),
 ``/chunked``, ``/to?u=URL`` (a redirect, ``/to/307`` with that status), ``/method/M``,
-``/wants?h=NAME&v=VALUE`` (200 if a header has that value, else 401), ``/said?b=BODY``, and
+``/wants?h=NAME&v=VALUE`` (200 if a header has that value, else 401), ``/starts?…`` (begins with it), ``/said?b=BODY``, and
 ``/token?…`` (OAuth 2: the client must be ana with ``secret``, and the form hold the query's pairs).
 """
 
@@ -10,7 +10,8 @@ import asyncio
 import gzip
 import json
 import zlib
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64decode
+from collections import Counter
 from contextlib import suppress
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
@@ -22,6 +23,10 @@ PACKED = {
     "br": brotli.compress(TEXT),
     "deflate": zlib.compress(TEXT, wbits=-15),
 }
+
+
+COUNTED: Counter[str] = Counter()
+"""How often each URL was asked for."""
 
 
 class Asked:
@@ -87,6 +92,8 @@ def page(asked: Asked) -> bytes:
             return good(asked.has(query["h"], query["v"]))
         case "lacks":
             return good(not asked.first(query["h"]))
+        case "starts":
+            return good(asked.first(query["h"].lower()).startswith(query["v"]))
         case "said":
             return good(asked.body.decode() == query["b"])
         case "cookie":
@@ -99,6 +106,8 @@ def page(asked: Asked) -> bytes:
 
 def token(asked: Asked, wanted: dict[str, str]) -> bytes:
     form = {name: values[0] for name, values in parse_qs(asked.body.decode()).items()}
+    if "assertion" in form:
+        return assertion(form, wanted)
     who = (form.get("client_id", ""), form.get("client_secret", ""))
     scheme, _, given = asked.first("authorization").partition(" ")
     if scheme.lower() == "basic":
@@ -106,6 +115,20 @@ def token(asked: Asked, wanted: dict[str, str]) -> bytes:
         who = (unquote_plus(user), unquote_plus(secret))
     if who != ("ana", "secret") or any(form.get(name) != each for name, each in wanted.items()):
         return answer(401, b'{"error": "invalid_client"}', content_type="application/json")
+    return handed_out()
+
+
+def assertion(form: dict[str, str], wanted: dict[str, str]) -> bytes:
+    """As well signed as it says: whether it is, other tests tell."""
+    claims: dict[str, str] = {}
+    for part in form["assertion"].split(".")[:2]:
+        claims |= json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    if any(str(claims.get(name)) != each for name, each in wanted.items()):
+        return answer(400, b'{"error": "invalid_grant"}', content_type="application/json")
+    return handed_out()
+
+
+def handed_out() -> bytes:
     said = {"access_token": "t0ken", "token_type": "Bearer", "expires_in": 3600}
     return answer(200, json.dumps(said).encode(), content_type="application/json")
 
@@ -113,6 +136,7 @@ def token(asked: Asked, wanted: dict[str, str]) -> bytes:
 async def site(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One request, one answer."""
     asked = await heard(reader)
+    COUNTED[asked.url] += 1
     said = page(asked)
     if asked.method == "HEAD":
         said = said.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
@@ -129,9 +153,7 @@ async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(answer(403))
             return
         host, _, port = asked.url.rpartition(":")
-        upstream = await asyncio.open_connection(host.strip("[]"), int(port))
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.gather(poured(reader, upstream[1]), poured(upstream[0], writer))
+        await tunnelled(reader, writer, host.strip("[]"), int(port), b"HTTP/1.1 200 OK\r\n\r\n")
         return
     parts = urlsplit(asked.url)
     to_reader, to_writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
@@ -139,8 +161,26 @@ async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     lines = [f"{asked.method} {path} HTTP/1.1", "X-Through: proxy"]
     lines += [f"{name}: {value}" for name, value in asked.headers]
     to_writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + asked.body)
-    await poured(to_reader, writer)
-    to_writer.close()
+    try:
+        await poured(to_reader, writer)
+    finally:
+        to_writer.close()
+
+
+async def tunnelled(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    host: str,
+    port: int,
+    before: bytes = b"",
+) -> None:
+    """Everything on to a server, and back; `before` is said when it was reached."""
+    from_there, to_there = await asyncio.open_connection(host, port)
+    try:
+        writer.write(before)
+        await asyncio.gather(poured(reader, to_there), poured(from_there, writer))
+    finally:
+        to_there.close()
 
 
 async def poured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -192,6 +192,43 @@ class TestBlackbox:
         assert {} == read(tmp_path, draft).policy.probes
         assert ["http-2xx", "smtp", "pop3s", "health"] == list(draft.templates)
 
+    def test_pings_and_names_are_asked_for(self, tmp_path: Path) -> None:
+        text = """\
+modules:
+  ping: {prober: icmp, icmp: {payload_size: 64, ttl: 5, dont_fragment: true}}
+  soa:
+    prober: dns
+    dns:
+      query_name: acme.example
+      query_type: SOA
+      validate_answer_rrs: {fail_if_not_matches_regexp: ['^acme\\.example\\.\\t300\\tIN\\tSOA\\tns1']}
+  web: {prober: http, http: {proxy_url: "http://u:hunter2@proxy:3128"}}
+"""
+        jobs = {"ping": "10.0.0.1", "soa": "9.9.9.9", "web": "https://u:hunter2@shop.fi/"}
+        scraped = {
+            "scrape_configs": [
+                {
+                    "job_name": name,
+                    "metrics_path": "/probe",
+                    "params": {"module": [name]},
+                    "static_configs": [{"targets": [address]}],
+                }
+                for name, address in jobs.items()
+            ]
+        }
+        prometheus = ("prometheus.yml", json.dumps(scraped).encode())
+        draft = read_blackbox("blackbox.yml", text.encode(), LOOKUP, prometheus=prometheus)
+        probes = read(tmp_path, draft).policy.probes
+
+        assert "hunter2" not in written(draft, "x")
+        assert "https://u:{env:WEB_SHOP_FI_PASSWORD}@shop.fi/" == prober(probes["web-shop-fi"]).url
+        ping = prober(probes["ping-10-0-0-1"])
+        assert ("10.0.0.1", 64, 5, True) == (ping.host_, ping.size, ping.ttl, ping.dont_fragment)
+        record = {"name": "acme.example.", "ttl": 300, "type": "SOA", "data": "ns1.acme.example."}
+        (rule,) = probes["soa-9-9-9-9"].expect
+        assert rule.that.evaluate({"answer": [record]}) is True
+        assert rule.that.evaluate({"answer": [{**record, "ttl": 301}]}) is False
+
     def test_a_bad_file_is_refused_with_its_line(self) -> None:
         with pytest.raises(ImportRefused, match=r"blackbox\.yml:1:15"):
             read_blackbox("blackbox.yml", b"modules: {a: {probr: http}}", LOOKUP)
