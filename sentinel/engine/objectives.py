@@ -95,7 +95,8 @@ class Objectives:
             try:
                 if self._node.blind.blind_since is None:
                     await self.turn()
-                    await self._look_back(wake_at)
+                    if await self._look_back(wake_at):
+                        await self.turn()
             except Failure as failure:
                 self._node.metrics.failures.labels(failure.reason.value).inc()
                 log.warning(
@@ -209,10 +210,13 @@ class Objectives:
             for each in checks:
                 of_probe[each.probe].count(each, planned.get(each.probe, ()), self._blindness)
 
-    async def _look_back(self, until_at: datetime) -> None:
-        """Read more of what is past while there is time."""
+    async def _look_back(self, until_at: datetime) -> bool:
+        """Read more of what is past while there is time; whether that was the last of it."""
+        if not self._later:
+            return False
         while self._later and self._node.clock.now() < until_at:
             await self._read(self._later)
+        return not self._later
 
     async def _read(self, queue: deque[_Piece]) -> None:
         piece = queue[0]
