@@ -36,6 +36,9 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "probe": Row("sentinel.cli.probe", "probe", "Check one probe now and show its phases."),
     "probes": Row("sentinel.cli.probe", "probes", "List probes and how they stand."),
+    "objectives": Row(
+        "sentinel.cli.objectives", "objectives", "What is promised, kept, and left to spend."
+    ),
     "incidents": Row("sentinel.cli.incident", "incidents", "List incidents."),
     "incident": Row("sentinel.cli.incident", "incident", "Look at one incident, or act on it."),
     "page": Row("sentinel.cli.admin", "page", "Send a person a test page."),
