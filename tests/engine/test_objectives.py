@@ -271,6 +271,36 @@ def test_what_is_unknown_or_in_maintenance_or_seen_by_a_blind_location_does_not_
     )
 
 
+def test_what_the_documents_declare_now_holds_for_what_is_past_too() -> None:
+    weekly = Maintenance("deploy", {"service": "checkout"}, "0 6 * * 1", "UTC", Seconds(600.0))
+    quiet = replace(PROMISED, alerts=False)
+
+    async def story(desk: Desk) -> None:
+        """Bad from 06:00 to 06:10, three hours ago: only rollups are read of it."""
+        await desk.past("o" * 60 + "f" * 10 + "o" * 170)
+        desk.begin()
+        await desk.one.clock.settle()
+        assert (0.0, 600.0) == (counted_bad(desk, 0), counted_bad(desk, 1))
+        desk.one.present.activate(replace(desk.one.present.policy, maintenance={}))
+        await desk.one.clock.advance(MINUTE)
+        assert (600.0, 600.0) == (counted_bad(desk, 0), counted_bad(desk, 1))
+
+    keep(story, quiet, replace(quiet, counts_maintenance=True), maintenance={"deploy": weekly})
+
+
+def test_an_alert_that_waits_for_a_slow_responder_stays_the_same_occurrence() -> None:
+    async def story(desk: Desk) -> None:
+        await desk.past(HOURS)
+        desk.begin()
+        desk.one.loops[0].cancel()
+        await desk.minutes("f" * 7)
+        rows = await desk.one.journal.view(lambda view: list(view.inbox(100)))
+        assert 1 == len({row.body["started_us"] for row in rows})
+        assert 1 == len(rows)
+
+    keep(story)
+
+
 def counted_bad(desk: Desk, which: int) -> float:
     """Seconds bad in the window of one of the objectives."""
     figure = desk.objectives.figures[which]
