@@ -104,6 +104,7 @@ class Answer:
 
     def stop(self) -> None:
         """Nothing more will be fed; why not is said elsewhere. What came is kept, as ever."""
+        self._chunks = None
         if self._heads is not None:
             self._adopt(self._heads)
 
@@ -158,6 +159,8 @@ class Answer:
     def _read(self, received: bytes) -> None:
         if self._chunks is not None:
             self.done = self._chunks.take(received)
+            if self.done:
+                self._chunks = None  # it holds us: nobody shall have to collect a circle
         elif self._left is None:
             self._keep(received)
         else:
@@ -179,6 +182,7 @@ class Answer:
 
     def _fail(self, wrong: Wrong) -> None:
         self.reason, self.text, self.done = wrong.reason, wrong.text, True
+        self._chunks = None
 
 
 def _regular(head: bytes) -> Framing | None:
