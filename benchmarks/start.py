@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.documents import write
-from benchmarks.http_prober import free_port
+from benchmarks.programs import free_port
 
 VERSION_S, READY_S = 0.15, 3.0
 PROBES, FILES = 1_000, 5

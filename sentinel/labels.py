@@ -31,10 +31,11 @@ def _pattern(source: str) -> "re2._Regexp":
     return re2.compile(source, _OPTIONS)
 
 
-def pattern(source: str) -> "re2._Regexp":
-    """A compiled RE2 expression. Raises ValueError with what is wrong with it."""
-    if len(source) > MAX_PATTERN:
-        raise ValueError(f"the pattern is longer than {MAX_PATTERN} characters")
+def pattern(source: str, *, longest: int = MAX_PATTERN) -> "re2._Regexp":
+    """A compiled RE2 expression of at most `longest` characters. Raises ValueError with what is
+    wrong with it."""
+    if len(source) > longest:
+        raise ValueError(f"the pattern is longer than {longest} characters")
     try:
         return _pattern(source)
     except re2.error as refused:

@@ -5,16 +5,18 @@ of it and `ip_protocol_fallback` is on. One address is taken and connected to, w
 neighbours would say: a probe is about one address, and its hash tells when that changed.
 """
 
+import re
 from collections.abc import Sequence
-from ipaddress import ip_address
 
 from sentinel.blackbox.check import Check
 from sentinel.blackbox.module import IpChoice
 from sentinel.blackbox.reasons import Because
+from sentinel.blackbox.urls import is_address
 from sentinel.transport.lookup import Unfound
 from sentinel.transport.reasons import Reason
 from sentinel.transport.resolve import address_hash
 
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _FAMILY = {"ip4": 4, "ip6": 6}
 
 
@@ -54,7 +56,10 @@ def permitted(check: Check, address: str) -> bool:
 
 
 async def resolved(check: Check, host: str) -> tuple[str, ...] | Reason:
-    """Every address of `host`, in the order of RFC 6724."""
+    """Every address of `host`, in the order of RFC 6724. A host that ends like a number and is no
+    whole address (``127.1``, ``2130706433``) has none: the system's resolver would make one of it."""
+    if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) and not is_address(host):
+        return Reason.dns_failed
     found = await check.transport.lookup.find(host, 0, check.deadline)
     if isinstance(found, Unfound):
         return found.reason
@@ -72,4 +77,4 @@ def preferred(addresses: Sequence[str], choice: IpChoice) -> tuple[str, ...]:
 
 def version_of(address: str) -> int:
     """4 or 6."""
-    return ip_address(address.partition("%")[0]).version
+    return 6 if ":" in address else 4

@@ -1,7 +1,8 @@
 """One check under way: what it may use, and what it has gathered so far."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 from sentinel.blackbox.probed import Labels, Noted
 from sentinel.transport.curl import Transport
@@ -19,13 +20,14 @@ ReadFile = Callable[[str], bytes]
 """The content of a file that the module names. Raises OSError."""
 
 
-class Notes:
-    """The probe's log. Texts and field names are blackbox_exporter's where it says the same."""
+class Notes(Sequence[Noted]):
+    """The probe's log. Texts and field names are blackbox_exporter's where it says the same. Nobody
+    reads most logs, so a line becomes text when it is looked at."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._began = now()
-        self.lines: list[Noted] = []
+        self._lines: list[tuple[float, str, str, dict[str, object]]] = []
 
     def debug(self, text: str, **fields: object) -> None:
         """What helps to find out why."""
@@ -47,19 +49,46 @@ class Notes:
         """Seconds since the probe began."""
         return self._now() - self._began
 
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @overload
+    def __getitem__(self, index: int) -> Noted: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Noted]: ...
+
+    def __getitem__(self, index: int | slice) -> Noted | Sequence[Noted]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        at_s, level, text, fields = self._lines[index]
+        shown = tuple((name, _shown(value)) for name, value in fields.items())
+        return Noted(at_s, level, text, shown)
+
     def _add(self, level: str, text: str, fields: dict[str, object]) -> None:
-        if len(self.lines) > MOST_NOTES:
+        if len(self._lines) > MOST_NOTES:
             return
-        if len(self.lines) == MOST_NOTES:
+        if len(self._lines) == MOST_NOTES:
             level, text, fields = "warn", "What follows is not noted", {"lines": MOST_NOTES}
-        shown = tuple((name, _text(value)) for name, value in fields.items())
-        self.lines.append(Noted(self.spent_s(), level, text, shown))
+        kept = {name: _kept(value) for name, value in fields.items()}
+        self._lines.append((self.spent_s(), level, text, kept))
 
 
-def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        return value[:MOST_TEXT].decode("utf-8", "replace")
-    return str(value)[:MOST_TEXT]
+def _kept(value: object) -> object:
+    """As much of it as will be shown, so that a log holds no body."""
+    if isinstance(value, str | bytes):
+        return value[:MOST_TEXT]
+    return value if isinstance(value, int | float) else str(value)[:MOST_TEXT]
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case float():
+            return f"{value:.6f}"
+        case _:
+            return str(value)
 
 
 class Gauges:
@@ -71,7 +100,8 @@ class Gauges:
 
     def set(self, family: str, value: float, **labels: str) -> None:
         """The sample's value; what it was before is forgotten."""
-        self.samples.setdefault(family, {})[tuple(sorted(labels.items()))] = value
+        name = tuple(sorted(labels.items())) if labels else ()
+        self.samples.setdefault(family, {})[name] = value
 
     def add(self, family: str, value: float, **labels: str) -> None:
         """The sample's value, on top of what it was."""

@@ -15,7 +15,7 @@ from sentinel.blackbox.module import DnsModule, RecordRules
 from sentinel.blackbox.reasons import Because
 from sentinel.blackbox.securing import secured
 from sentinel.blackbox.tlsfiles import material
-from sentinel.blackbox.urls import joined, port_number, split_host_port
+from sentinel.blackbox.urls import joined, numbered, split_host_port
 from sentinel.transport.dns import Answer, Server, ask, converse
 from sentinel.transport.dnsnames import WireError, class_number, rcode_number, type_number
 from sentinel.transport.dnswire import ANY, Message, Question, Record
@@ -34,7 +34,7 @@ async def probe_dns(check: Check, module: DnsModule) -> str:
         gauges.set(f"probe_dns_{section}_rrs", 0)
     gauges.set("probe_dns_query_succeeded", 0)
     question = _question(check, module)
-    host, port = _place(check, module)
+    host, written = _place(check, module)
     began = check.transport.now()
     address, reason = await choose(check, host, module.ip)
     if reason:
@@ -44,6 +44,7 @@ async def probe_dns(check: Check, module: DnsModule) -> str:
     if module.dns_over_tls and module.transport_protocol != "tcp":
         check.notes.error("Configuration error: Expected transport protocol tcp for DoT")
         return Because.unsupported
+    port = numbered(check, written)
     check.notes.info(
         "Making DNS query",
         target=joined(address, str(port)),
@@ -74,16 +75,11 @@ def _question(check: Check, module: DnsModule) -> Question:
         raise Ended(Because.unsupported) from wrong
 
 
-def _place(check: Check, module: DnsModule) -> tuple[str, int]:
+def _place(check: Check, module: DnsModule) -> tuple[str, str]:
     try:
-        host, port = split_host_port(check.target)
+        return split_host_port(check.target)
     except ValueError:  # a host alone
-        return check.target, 853 if module.dns_over_tls else 53
-    try:
-        return host, port_number(port)
-    except ValueError as wrong:
-        check.notes.error("Error splitting target address and port", err=wrong)
-        raise Ended(Because.invalid_target) from wrong
+        return check.target, "853" if module.dns_over_tls else "53"
 
 
 async def _answered(

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from sentinel.blackbox.address import permitted, preferred, resolved
 from sentinel.blackbox.asking import Asked, following, on_the_wire
 from sentinel.blackbox.check import Check
@@ -61,13 +63,14 @@ async def travel(
             return
         written = trip.exchange.header("location")
         check.notes.info("Received redirect", location=written)
+        to = _parsed(check, location)
         trip.redirects += 1
         check.gauges.set("probe_http_redirects", trip.redirects)
         if trip.redirects > MOST_REDIRECTS or not module.client.follow_redirects:
             check.notes.info("Not following redirect")
             trip.refused = True
             return
-        to = _destination(check, location)
+        _refuse_others(check, to)
         relative = not urlsplit(written).scheme
         stays = relative and to.place == asked.url.place
         asked = following(asked, trip.exchange.status, to=to, relative=relative, pinned=pinned)
@@ -79,18 +82,21 @@ def _followable(asked: Asked, status: int) -> bool:
     return status in FOLLOWED and (status < 307 or asked.body is None or asked.repeatable)
 
 
-def _destination(check: Check, location: str) -> Url:
+def _parsed(check: Check, location: str) -> Url:
+    """Where a redirect leads. One that is no URL does not count as one, in the original."""
     try:
-        to = Url.parse(location)
+        return Url.parse(location)
     except ValueError as wrong:
         check.notes.error("Error for HTTP request", err=f"failed to parse Location header: {wrong}")
         raise Ended(Reason.redirect_refused) from wrong
+
+
+def _refuse_others(check: Check, to: Url) -> None:
     if to.scheme not in ("http", "https") or not to.host:
         check.notes.error(
             "Error for HTTP request", err=f'unsupported protocol scheme "{to.scheme}"'
         )
         raise Ended(Reason.redirect_refused)
-    return to
 
 
 async def _addresses(check: Check, module: HttpModule, host: str, trip: Trip) -> Sequence[str]:
@@ -123,18 +129,26 @@ async def _ask(
         check.notes.info(
             "Making HTTP request", url=asked.url.text, host=asked.host or asked.url.place
         )
-        trip.exchange = await check.transport.fetch(request, check.deadline, jar=jar)
+        exchange = await check.transport.fetch(request, check.deadline, jar=jar)
+        trip.exchange = _with_whole_lines(exchange)
         if trip.exchange.reason not in _CONNECTING:
             break
     _time(check, trip)
+
+
+def _with_whole_lines(exchange: Exchange) -> Exchange:
+    """Some servers end the lines of a head with a mere line feed, which every client takes."""
+    head = exchange.head
+    if head.count(b"\n") == head.count(b"\r\n"):
+        return exchange
+    return replace(exchange, head=head.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
 
 
 def _time(check: Check, trip: Trip) -> None:
     """Add the hop's phases, as far as it came: without a connection none counts, nor does the
     waiting for an answer that never began."""
     phases = trip.exchange.phases
-    spent = {name: f"{seconds:.6f}" for name, seconds in phases.items()}
-    check.notes.info("Response timings for roundtrip", roundtrip=trip.redirects, **spent)
+    check.notes.info("Response timings for roundtrip", roundtrip=trip.redirects, **phases)
     counted: tuple[str, ...] = ()
     if phases.get("processing") or trip.answered:
         counted = ("connect", "tls", "processing") if trip.answered else ("connect", "tls")

@@ -129,7 +129,8 @@ def _judged(check: Check, module: HttpModule, trip: Trip) -> str:
     gauges.set("probe_http_status_code", exchange.status)
     gauges.set("probe_http_content_length", content_length(exchange, module.method))
     gauges.set("probe_http_version", float(exchange.http_version or 0))
-    modified = _time_of(exchange.header("last-modified"))
+    dated = exchange.header("last-modified")
+    modified = _time_of(dated) if dated else None
     if modified is not None:
         gauges.set("probe_http_last_modified_timestamp_seconds", modified)
     reason = _status(check, module, exchange.status)

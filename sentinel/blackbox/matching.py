@@ -10,13 +10,16 @@ from typing import Any
 
 from sentinel.labels import pattern
 
+LONGEST_PATTERN = 64 * 1024
+"""Characters of a pattern; the original sets no limit, and lists of words grow long."""
+
 _REFERENCE = re.compile(rb"\$(?:\$|\{(\w+)\}|(\w+))", re.ASCII)
 
 
 def found(source: str, content: bytes) -> Any | None:
     """The first match of `source` anywhere in `content`, over bytes; None when there is none.
     Raises ValueError for a pattern that RE2 does not accept."""
-    return pattern(source).search(content)
+    return pattern(source, longest=LONGEST_PATTERN).search(content)
 
 
 def readable(content: bytes) -> bytes:

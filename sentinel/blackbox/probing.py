@@ -46,7 +46,7 @@ async def probe(
     notes = Notes(transport.now)
     deadline = transport.now() + timeout_s
     check = Check(target, hostname, deadline, transport, allowed, read_file, clock, notes)
-    notes.info("Beginning probe", probe=module.prober, timeout_seconds=f"{timeout_s:g}")
+    notes.info("Beginning probe", probe=module.prober, timeout_seconds=timeout_s)
     try:
         async with asyncio.timeout_at(deadline + GRACE_S):
             reason = await _performed(check, module)
@@ -60,10 +60,10 @@ async def probe(
         notes.error("Sentinel itself failed", err=f"{type(failure).__name__}: {failure}")
     spent = notes.spent_s()
     if reason:
-        notes.error("Probe failed", duration_seconds=f"{spent:.6f}", reason=reason)
+        notes.error("Probe failed", duration_seconds=spent, reason=reason)
     else:
-        notes.info("Probe succeeded", duration_seconds=f"{spent:.6f}")
-    return Probed(not reason, spent, check.gauges.samples, notes.lines, str(reason))
+        notes.info("Probe succeeded", duration_seconds=spent)
+    return Probed(not reason, spent, check.gauges.samples, notes, str(reason))
 
 
 async def _performed(check: Check, module: Module) -> str:

@@ -8,7 +8,7 @@ from sentinel.blackbox.module import TcpModule
 from sentinel.blackbox.reasons import Because
 from sentinel.blackbox.securing import secured
 from sentinel.blackbox.tlsfiles import material
-from sentinel.blackbox.urls import port_number, split_host_port
+from sentinel.blackbox.urls import numbered, split_host_port
 from sentinel.transport.connection import Connection
 
 
@@ -16,10 +16,11 @@ async def probe_tcp(check: Check, module: TcpModule) -> str:
     """The target is ``host:port``. The page's `hostname` is the TLS server name where the module
     gives none."""
     _begin(check)
-    host, port = _place(check)
+    host, written = _place(check)
     address, reason = await choose(check, host, module.ip)
     if reason:
         return reason
+    port = numbered(check, written)
     check.notes.info(f"Dialing TCP {'with' if module.tls else 'without'} TLS")
     connection = await check.transport.connect(
         address, port, check.deadline, source_ip=module.source_ip_address
@@ -42,10 +43,9 @@ def _begin(check: Check) -> None:
     check.gauges.set("probe_failed_due_to_bytes", 0)
 
 
-def _place(check: Check) -> tuple[str, int]:
+def _place(check: Check) -> tuple[str, str]:
     try:
-        host, port = split_host_port(check.target)
-        return host, port_number(port)
+        return split_host_port(check.target)
     except ValueError as wrong:
         check.notes.error("Error splitting target address and port", err=wrong)
         raise Ended(Because.invalid_target) from wrong

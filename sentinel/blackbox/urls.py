@@ -7,9 +7,15 @@ from ipaddress import ip_address
 from typing import Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from sentinel.blackbox.check import Check
+from sentinel.blackbox.ended import Ended
+from sentinel.blackbox.reasons import Because
+
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BAD_HOST = re.compile(r"[\x00-\x20\x7f<>\"\\^`{|}]")
+_USER = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SERVICES = {"http": 80, "https": 443, "domain": 53, "smtp": 25, "imap": 143, "ssh": 22}
 PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 
 
@@ -31,6 +37,8 @@ class Url:
             raise ValueError("it holds a control character")
         parts = urlsplit(text)
         user, _, place = parts.netloc.rpartition("@")
+        if not _USER.fullmatch(user):
+            raise ValueError("credentials hold characters that a URL cannot")
         host, port = split_host_port(place) if _has_port(place) else (_bare(place), "")
         if port and not (port.isascii() and port.isdigit()):
             raise ValueError(f"`{port[:20]}` is not a port")
@@ -88,13 +96,12 @@ def split_host_port(text: str) -> tuple[str, str]:
     return host, port
 
 
-def port_number(text: str) -> int:
-    """A port by number; the names of services are not looked up but for the commonest. Raises
-    ValueError."""
-    named = {"http": 80, "https": 443, "domain": 53, "smtp": 25, "imap": 143, "ssh": 22}
-    port = named[text] if text in named else int(text) if text.isascii() and text.isdigit() else -1
+def numbered(check: Check, text: str) -> int:
+    """A port by number, or by the name of one of the commonest services. Raises Ended."""
+    port = _SERVICES.get(text) or (int(text) if text.isascii() and text.isdigit() else 0)
     if not 0 < port < 65536:
-        raise ValueError(f"`{text[:20]}` is not a port")
+        check.notes.error("Error dialing", err=f"`{text[:20]}` is not a port")
+        raise Ended(Because.invalid_target)
     return port
 
 

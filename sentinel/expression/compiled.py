@@ -138,7 +138,7 @@ def compile_expression(
     program = _compile(source)
     reader = Reader(tokens, declared, frozenset(functions or {}))
     paths = reader.read()
-    refuse_severity_words(tokens, paths)
+    refuse_severity_words(tokens, paths, outside)
     for function, literal in reader.tried:
         _try(function, literal)
     own = tuple(path for path in paths if path[0] not in CONSTANTS)

@@ -209,10 +209,14 @@ def _meant(word: str, known: "Mapping[str, object] | frozenset[str]") -> str:
     return f"; did you mean `{close[0]}`?" if close else f"; one of {', '.join(sorted(known)[:12])}"
 
 
-def refuse_severity_words(tokens: Sequence[Token], paths: Sequence[Path]) -> None:
+def refuse_severity_words(
+    tokens: Sequence[Token], paths: Sequence[Path], outside: frozenset[str]
+) -> None:
     """``severity == "error"`` would never hold: the words are numbers here. A label of that name
-    (``labels.severity``, what a sender wrote) is a text and no severity."""
-    if not any(path[-1] == "severity" and "labels" not in path for path in paths):
+    (``labels.severity``, what a sender wrote) is a text and no severity, and so is whatever a
+    target calls so (``json.severity``)."""
+    ours = (path for path in paths if path[0] not in outside and "labels" not in path)
+    if not any(path[-1] == "severity" for path in ours):
         return
     for token in tokens:
         word = token.text.strip("\"'")

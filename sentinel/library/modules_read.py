@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
+from sentinel.blackbox.matching import LONGEST_PATTERN
 from sentinel.blackbox.module import Hidden
 from sentinel.errors import ExpressionRefused
 from sentinel.expression import Declaration, compile_expression
@@ -132,7 +133,7 @@ def _measured(node: Node, measure: Callable[[str], int], hint: str) -> int:
 def _pattern(node: Node) -> str:
     source = go.text(node)
     try:
-        pattern(source)
+        pattern(source, longest=LONGEST_PATTERN)
     except ValueError as wrong:
         said = f'"Could not compile regular expression" regexp="{source}": {wrong}'
         raise node.wrong(said, "regular expressions are RE2") from wrong

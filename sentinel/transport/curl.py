@@ -1,4 +1,7 @@
-"""HTTP, and raw connections, on libcurl: the one place of Sentinel that opens sockets to shops.
+"""HTTP, and raw connections: the one place of Sentinel that opens sockets to shops.
+
+HTTP goes over libcurl, and what is plain over a lane of our own that says the same for less
+(`transport.lane`); raw connections are our own sockets.
 
 A `Transport` belongs to one running event loop. Its promises to every caller: nothing that a
 server does raises (the `Exchange` says what happened, with a reason of a closed set), nothing
@@ -22,6 +25,7 @@ from msgspec.structs import replace
 from sentinel.transport import redirects
 from sentinel.transport.answer import read
 from sentinel.transport.connection import Connection, Peer, connected
+from sentinel.transport.cookies import set_by
 from sentinel.transport.flow import Flow
 from sentinel.transport.ftp import FtpAnswered, FtpAsked, converse
 from sentinel.transport.handle import Handle, Pool
@@ -267,6 +271,8 @@ class Transport:
         if exchange is None:
             exchange = await self._once(request, deadline, sink, jar)
             lane.learn(request, exchange)
+        elif exchange.status in redirects.FOLLOWED:
+            jar.lines = set_by(exchange.head, request.url) or []
         return exchange
 
     async def _once(

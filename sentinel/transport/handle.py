@@ -179,7 +179,7 @@ class Handle:
 
 
 class Pool:
-    """Idle handles by shape, at most `limit`; the shape that was used longest ago goes first."""
+    """Idle handles by shape, at most `limit`; one of the shape that was used longest ago goes first."""
 
     def __init__(self, limit: int = 256) -> None:
         self._limit = limit
@@ -203,10 +203,11 @@ class Pool:
         self._idle[handle.shape] = idle
         self._count += 1
         while self._count > self._limit:
-            oldest = next(iter(self._idle))
-            for stale in self._idle.pop(oldest):
-                stale.close()
-                self._count -= 1
+            oldest = next(iter(self._idle))  # one at a time: a burst may be of one shape alone
+            self._idle[oldest].pop(0).close()
+            self._count -= 1
+            if not self._idle[oldest]:
+                del self._idle[oldest]
 
     def close(self) -> None:
         for idle in self._idle.values():

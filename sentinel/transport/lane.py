@@ -11,15 +11,16 @@ It gives the exchange that libcurl would give, or none, and then libcurl is aske
   server of several is not looked at twice until it is good;
 * without `utls` (a binding to BoringSSL, which needs half of OpenSSL's time for a handshake), for
   all of TLS: the standard library's own is no faster than libcurl's;
-* for a redirect that sets a cookie, which the next hop must have: it is asked again.
+* for a redirect that sets a cookie which is not simple (`transport.cookies`), and which the next
+  hop must have: that hop is asked a second time, once and for all.
 """
 
-import re
 import time
 from collections import OrderedDict
 from enum import Enum, auto
 from typing import Any
 
+from sentinel.transport.cookies import set_by
 from sentinel.transport.dial import dial
 from sentinel.transport.lookup import Lookup, Unfound, written_out
 from sentinel.transport.plan import Plan, planned
@@ -33,8 +34,6 @@ try:
     import utls as _library
 except ModuleNotFoundError:
     _library: Any = None  # type: ignore[no-redef]
-
-_SETS_COOKIE = re.compile(rb"(?i)\r\nset-cookie:")
 
 MOST_KNOWN = 32_768
 """Origins, and URLs, that something is known of; those not asked for longest are forgotten."""
@@ -73,7 +72,7 @@ class Lane:
         if talk.turned is not None and not self._stands(plan, talk):
             return None
         exchange = talk.exchange()
-        if exchange.status in FOLLOWED and request.follow and _SETS_COOKIE.search(exchange.head):
+        if exchange.status in FOLLOWED and set_by(exchange.head, request.url) is None:
             self._know(request.url, Known.elsewhere)
             return None
         if plan.terms is not None and exchange.reason is None:
@@ -83,10 +82,12 @@ class Lane:
     def learn(self, request: Request, exchange: Exchange) -> None:
         """What libcurl heard after our lane could not be used."""
         plan = planned(request)
-        if plan is None or plan.terms is None or exchange.reason is not None:
+        if plan is None or plan.terms is None:
             return
-        if exchange.http_version not in ("1.0", "1.1"):
-            self._known.pop(plan.origin, None)
+        if exchange.reason is not None or exchange.http_version not in ("1.0", "1.1"):
+            self._known.pop(
+                plan.origin, None
+            )  # a refusal that both agree about says nothing of ours
         elif plan.origin not in self._known:
             self._know(plan.origin, Known.speaks_http1)
 

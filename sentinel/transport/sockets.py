@@ -18,6 +18,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 Ready = Callable[[int], None]
 """Told the epoll mask of a socket that is ready. It may be called once too often, so that what it
@@ -73,17 +74,23 @@ class Sockets:
     def watch(self, fd: int, mask: int, ready: Ready) -> None:
         """Call `ready` whenever the socket can do what `mask` names (`READ`, `WRITE` or both), has
         failed or was hung up. Watching again replaces mask and callback."""
-        if fd in self._watched:
-            self._epoll.modify(fd, mask)
-        else:
+        try:
+            if fd in self._watched:
+                self._epoll.modify(fd, mask)
+            else:
+                self._epoll.register(fd, mask)
+        except FileNotFoundError:  # closed by its owner, and the number is another socket's now
             self._epoll.register(fd, mask)
+        except FileExistsError:
+            self._epoll.modify(fd, mask)
         self._watched[fd] = ready
         self._fresh.add(fd)
 
     def leave(self, fd: int) -> None:
         """Watch it no more; it stays open. Twice is once."""
         if self._watched.pop(fd, None) is not None and not self.closed:
-            self._epoll.unregister(fd)
+            with suppress(OSError):  # closed before: the kernel has taken it from the set
+                self._epoll.unregister(fd)
 
     def keep(self, own: socket.socket) -> None:
         """Close it with the set, where nobody has before."""

@@ -65,14 +65,24 @@ def test_nobody_listens():
     assert ("connect_refused", 0) == (outcome.reason, value(outcome, "probe_failed_due_to_regex"))
 
 
-@pytest.mark.parametrize(
-    "target", ["localhost", "::1:80", "localhost:0", "localhost:70000", "[::1]"]
-)
+@pytest.mark.parametrize("target", ["localhost", "::1:80", "[::1]", "[::1]80"])
 def test_a_target_needs_a_port(target):
     outcome = once(tcp(), target)
 
     assert "invalid_target" == outcome.reason
     assert "probe_ip_protocol" not in outcome.samples
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "-1", "nothing"])
+def test_a_port_is_a_number(port):
+    outcome = once(tcp(), f"127.0.0.1:{port}")
+
+    assert ("invalid_target", 4) == (outcome.reason, value(outcome, "probe_ip_protocol"))
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.0.0.1", "127.0.0.0x1"])
+def test_a_number_is_no_address(host):
+    assert "dns_failed" == once(tcp(), f"{host}:80").reason
 
 
 def test_captures_are_sent_and_labelled():

@@ -164,6 +164,7 @@ def test_what_could_only_fail_later_is_refused_at_load(column: int, message: str
     "source",
     [
         'labels.severity == "critical"',
+        'json.severity == "critical"',
         'labels.service == "error"',
         "timing.parts.tls == 1",
         "double(items) * timing.total_s > 1.0",

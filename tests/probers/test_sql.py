@@ -32,6 +32,8 @@ ORDERS = [
     "create table orders (id integer, state varchar(20), total numeric(10,2))",
     "insert into orders values (1, 'new', 9.90), (2, 'new', 20), (3, 'paid', 5)",
 ]
+WRITING = """create function add_order() returns int modifies sql data
+begin insert into orders values (9, 'x', 1); return 1; end"""
 WAITING = "select count(*) as waiting, sum(total) as total from orders where state = 'new'"
 
 
@@ -132,10 +134,13 @@ def mariadb():
         *ORDERS,
         "create user monitor identified by 'p@ss/w:rd#%'",
         "grant select on shop.* to monitor",
+        "delimiter //\n" + WRITING + "//\n",
     ]
     try:
         wait_for((folder / "s").exists, 30)
-        subprocess.run(client, input=";".join(statements).encode(), check=True, capture_output=True)
+        subprocess.run(
+            client, input=";\n".join(statements).encode(), check=True, capture_output=True
+        )
         yield port
     finally:
         server.terminate()
@@ -196,6 +201,7 @@ def test_a_long_text_is_cut(shop):
         "insert into orders values (9, 'x', 1)",
         "create table more (id integer)",
         "select 1; delete from orders",
+        "select 1; commit; delete from orders",
         "commit; delete from orders",
     ],
 )
@@ -310,7 +316,10 @@ def over_tcp(postgres, query, *, user="postgres", hold=False, seconds=5.0, **fie
         async with relayed(path, hold=hold) as port, Transport() as transport:
             url = f"postgresql://{user}@127.0.0.1:{port}/postgres"
             prober = Sql(url=url, query=query, **fields)
-            return await observed(prober, transport, seconds=seconds, PASSWORD="p@ss/w:rd#%")
+            seen = await observed(prober, transport, seconds=seconds, PASSWORD="p@ss/w:rd#%")
+            left = [str(each.get_coro()) for each in asyncio.all_tasks()]
+            assert not [coro for coro in left if "_ask" in coro]
+            return seen
 
     return asyncio.run(main())
 
@@ -397,7 +406,7 @@ class TestMariaDB:
             "select 1; delete from orders",
             "drop table orders",
             "/*! drop table orders */",
-            "with x as (select 1) delete from orders",
+            "select add_order()",
         ):
             observation = self.check(mariadb, query, user="root")
             assert observation.reason in ("write_refused", "query_failed")

@@ -165,6 +165,19 @@ def test_idle_handles_are_bounded_and_the_oldest_shape_goes_first():
     assert again[2] is not handles[0]
 
 
+def test_after_a_burst_of_one_shape_the_pool_is_full():
+    pool = Pool(limit=2)
+    request = Request("http://a/")
+    handles = [pool.take(request) for _ in range(4)]
+    for handle in handles:
+        pool.give(handle)
+
+    again = [pool.take(request) for _ in range(3)]
+
+    assert {*handles[2:]} == {*again[:2]}
+    assert again[2] not in handles
+
+
 def test_a_sink_takes_the_body_piece_by_piece_and_the_server_waits():
     part = b"x" * 65536
     sent = 0

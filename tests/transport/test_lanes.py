@@ -234,27 +234,37 @@ def test_an_authority_that_is_not_ours_is_refused_alike():
     assert {} == found
 
 
-def steps(context, *, most=5, alpn=(), spoil=None, **how):
-    """Ask several times over TLS: which lane each exchange came from, told by who made the
-    connection, and the exchanges."""
+def showing(name):
+    """Another certificate."""
+
+    def change(context):
+        context.load_cert_chain(folder() / f"{name}.pem", folder() / f"{name}.key")
+
+    return change
+
+
+def preferring_http_2(context):
+    context.set_alpn_protocols(["h2"])
+
+
+def steps(context, *, most=5, changes=None, **how):
+    """Ask several times over TLS, the server changing before some steps: each exchange with how many
+    handshakes it took, and what our lane knows in the end."""
     hellos = []
+    how.setdefault("ca_file", authority())
 
     def noticed(wrapped, _name, _context):
         hellos.append(wrapped)
 
     context.sni_callback = noticed
-    if alpn:
-        context.set_alpn_protocols(alpn)
 
     async def main():
         exchanges = []
         async with serving(saying(OK), context) as port, Transport() as transport:
-            request = Request(f"https://localhost:{port}/", ip="4", ca_file=authority(), **how)
+            request = Request(f"https://localhost:{port}/", ip="4", **how)
             for step in range(most):
-                if spoil is not None and step == spoil[0]:
-                    context.load_cert_chain(
-                        folder() / f"{spoil[1]}.pem", folder() / f"{spoil[1]}.key"
-                    )
+                if change := (changes or {}).get(step):
+                    change(context)
                 before = len(hellos)
                 exchange = await transport.fetch(request, transport.now() + 5)
                 exchanges.append((exchange, len(hellos) - before))
@@ -275,20 +285,50 @@ def test_over_tls_libcurl_is_first_and_ours_follows():
 
 @pytest.mark.needs("openssl")
 def test_a_certificate_that_turns_bad_is_bad_at_once_where_our_lane_is_proven():
-    exchanges, _ = steps(server("good"), spoil=(3, "expired"))
+    exchanges, _ = steps(server("good"), changes={3: showing("expired")})
 
     told = [(exchange.reason, asked) for exchange, asked in exchanges]
     assert [(None, 1)] * 3 + [(Reason.certificate_expired, 1)] * 2 == told
 
 
 @pytest.mark.needs("openssl")
-def test_what_our_lane_refuses_first_is_asked_of_libcurl_and_stays_there():
-    exchanges, known = steps(server("good"), spoil=(1, "expired"))
+def test_what_both_refuse_is_soon_asked_once_and_may_be_mended():
+    exchanges, _ = steps(
+        server("good"), changes={1: showing("expired"), 3: showing("good")}, most=6
+    )
 
     told = [(exchange.reason, asked) for exchange, asked in exchanges]
     expired = Reason.certificate_expired
-    assert [(None, 1), (expired, 2), (expired, 1), (expired, 1), (expired, 1)] == told
+    assert [(None, 1), (expired, 2), (expired, 1), (None, 1), (None, 1), (None, 1)] == told
+
+
+@pytest.mark.needs("openssl")
+def test_what_only_our_lane_refuses_is_left_to_libcurl():
+    """A certificate with no names but the old one in its subject."""
+    exchanges, known = steps(server("self"), ca_file=str(folder() / "self.pem"))
+
+    told = [(exchange.reason, asked) for exchange, asked in exchanges]
+    assert [(None, 1), (None, 2), (None, 1), (None, 1), (None, 1)] == told
     assert ["elsewhere"] == [each.name for each in known]
+
+
+@pytest.mark.needs("openssl")
+def test_a_server_that_prefers_http_2_is_asked_by_libcurl():
+    """asyncio's servers speak no HTTP/2, so that there is no answer; who asked is what counts."""
+    changes = {0: preferring_http_2}
+    exchanges, known = steps(server("good"), changes=changes, most=2)
+
+    assert [(False, 1), (False, 1)] == [(e.reason is None, asked) for e, asked in exchanges]
+    assert [] == known
+
+
+@pytest.mark.needs("openssl")
+def test_a_server_that_begins_to_speak_http_2_is_handed_over_at_once():
+    exchanges, known = steps(server("good"), changes={2: preferring_http_2}, most=4)
+
+    told = [(exchange.reason is None, asked) for exchange, asked in exchanges]
+    assert [(True, 1), (True, 1), (False, 2), (False, 1)] == told
+    assert [] == known
 
 
 @pytest.mark.needs("openssl")
@@ -299,21 +339,60 @@ def test_who_never_was_well_is_only_asked_by_libcurl():
     assert [] == known
 
 
-def test_a_redirect_that_sets_a_cookie_is_left_to_libcurl_from_then_on():
-    script, heard = recording({"/": redirect("/1", 302, "Set-Cookie: s=1"), "/1": OK})
+def cookies_on_the_way(cookie, *, lane, times=2):
+    """What was asked, with the cookies that were sent, where the first page sets one and leads on."""
+    answers = {
+        "/a/": redirect("/a/b", 302, f"Set-Cookie: {cookie}"),
+        "/a/b": redirect("/c"),
+        "/c": OK,
+    }
+    script, heard = recording(answers)
 
     async def main():
-        async with serving(script) as port, Transport() as transport:
-            for _ in range(3):
-                request = Request(f"http://127.0.0.1:{port}/")
+        async with serving(script) as port, Transport(lane=lane) as transport:
+            for _ in range(times):
+                request = Request(f"http://127.0.0.1:{port}/a/")
                 exchange = await transport.fetch(request, transport.now() + 5)
-            return exchange
+                assert (200, 2) == (exchange.status, exchange.redirected)
 
-    exchange = asyncio.run(main())
+    asyncio.run(main())
+    sent = [request.decode().partition("Cookie: ")[2].partition("\r\n")[0] for _, request in heard]
+    return [(path, cookies) for (path, _), cookies in zip(heard, sent, strict=True)]
 
-    assert (200, 1) == (exchange.status, exchange.redirected)
-    asked = [path + ("+" if b"s=1" in request else "") for path, request in heard]
-    assert ["/", "/", "/1+", "/", "/1+", "/", "/1+"] == asked
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        *("s=1", "s=1; Path=/", "s=1; path=/a", "s=1; Path=/other", "s=", 's="a b"', "s=a=b"),
+        *(
+            "s=1; HttpOnly; SameSite=Lax",
+            "s=1;",
+            "s=1; ; path=/",
+            "s",
+            "=1",
+            "s 1=2",
+            "s=1; path=x",
+        ),
+        *("__Host-s=1; path=/", "s=1; Secure", "s=1; Max-Age=0", "s=1; Max-Age=60", "s=\u00e4"),
+        *(
+            "s=1; Domain=127.0.0.1",
+            "s=1; Domain=example.com",
+            "s=1; expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        ),
+    ],
+)
+def test_cookies_go_the_same_way(cookie):
+    one = cookies_on_the_way(cookie, lane="curl")
+    other = cookies_on_the_way(cookie, lane="auto")
+
+    assert one == other[-len(one) :]
+    assert len(other) - len(one) in (0, 1)  # of what is not simple, the first page is asked again
+
+
+def test_a_simple_cookie_costs_no_second_request():
+    assert 3 == len(cookies_on_the_way("s=1; Path=/; HttpOnly", lane="own", times=1))
+    assert 4 == len(cookies_on_the_way("s=1; Max-Age=60", lane="own", times=1))
+    assert 7 == len(cookies_on_the_way("s=1; Max-Age=60", lane="own", times=2))
 
 
 def test_a_visitor_keeps_cookies_whatever_the_lane():

@@ -26,6 +26,10 @@ class Case:
     timeout: str = "3s"
     differs: str = ""
 
+    @property
+    def module(self) -> Mapping[str, Any]:
+        return {"prober": self.prober, "timeout": self.timeout, self.prober: dict(self.block)}
+
 
 def pair(
     key: str,

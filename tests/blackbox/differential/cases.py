@@ -9,6 +9,7 @@ from tests.blackbox.differential.case import (
     HTTP,
     HTTPS,
     OK,
+    REFUSED,
     TRUST,
     Case,
     families,
@@ -27,6 +28,18 @@ def general() -> Iterator[Case]:
     yield Case(
         "timeout-fails", ("timeout",), False, "http", FOUR, "localhost:<silent>", timeout="300ms"
     )
+
+
+def hostnames() -> Iterator[Case]:
+    """The page's parameter `hostname`, which is no key."""
+    name, trust = "a.shop.example", TRUST
+    for passes, header in ((True, name), (False, "other.example")):
+        target = wants("Host", header)
+        yield Case(f"hostname-{passes}", (), passes, "http", FOUR, target, hostname=name)
+        yield Case(f"hostname-tls-{passes}", (), passes, "http", {**FOUR, **trust},
+                   "https://127.0.0.1:<https>/ok", hostname=header, differs="" if passes else REFUSED)  # fmt: skip
+        yield Case(f"hostname-tcp-{passes}", (), passes, "tcp", {**FOUR, **trust, "tls": True},
+                   "localhost:<tcps>", hostname=header, known=False)  # fmt: skip
 
 
 def http_rules() -> Iterator[Case]:
@@ -315,6 +328,7 @@ def every() -> tuple[Case, ...]:
     """All cases."""
     found = [
         *general(),
+        *hostnames(),
         *families("http", "http://127.0.0.1:<http>/ok"),
         *http_rules(),
         *http_requests(),

@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.blackbox.differential.case import Case
+from tests.blackbox.differential.stage import Stage
 from tests.children import wait_for
 from tests.conftest import program
 
@@ -77,12 +79,12 @@ def theirs(file: Path, port: int, log: Path) -> Any:
     return running([*argv, f"--web.listen-address=127.0.0.1:{port}"], base, log)
 
 
-def ask(base: str, **query: str) -> Said:
-    """What ``/probe`` says."""
+def ask(base: str, *, patience_s: float = 30.0, **query: str) -> Said:
+    """What ``/probe`` says. Raises TimeoutError when it says nothing for so long."""
     began = time.monotonic()
     url = f"{base}/probe?{urllib.parse.urlencode(query)}"
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=patience_s) as answer:
             status, text = answer.status, answer.read().decode()
             content_type = answer.headers["Content-Type"]
     except urllib.error.HTTPError as refused:
@@ -96,3 +98,23 @@ def ask(base: str, **query: str) -> Said:
     }
     about = {family.name: (family.documentation, family.type) for family in found}
     return Said(status, content_type, text, families, about, took_s)
+
+
+class Programs:
+    """Both, with the modules of some cases."""
+
+    def __init__(self, stage: Stage, base: str, original: str) -> None:
+        self.stage = stage
+        self.base = base
+        self.original = original
+
+    def ours(self, case: Case) -> Said:
+        return self._ask(self.base, case)
+
+    def theirs(self, case: Case, *, patience_s: float = 30.0) -> Said:
+        return self._ask(self.original, case, patience_s=patience_s)
+
+    def _ask(self, base: str, case: Case, *, patience_s: float = 30.0) -> Said:
+        more = {"hostname": case.hostname} if case.hostname else {}
+        target = self.stage.said(case.target)
+        return ask(base, patience_s=patience_s, module=case.name, target=target, **more)

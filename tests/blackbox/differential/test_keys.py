@@ -1,71 +1,23 @@
 """Every key of a module, performed by both programs."""
 
-import socket
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from sentinel.library.modules import schema_keys
-from tests.blackbox.differential.cases import Case, every
+from tests.blackbox.differential.case import Case
+from tests.blackbox.differential.cases import every
 from tests.blackbox.differential.comparing import differences
-from tests.blackbox.differential.programs import (
-    EXPORTER,
-    Said,
-    ask,
-    configuration,
-    ours,
-    theirs,
-)
-from tests.blackbox.differential.stage import Stage, on_stage
+from tests.blackbox.differential.programs import EXPORTER, Programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs(EXPORTER, "openssl", "nginx")]
 
 CASES = every()
 
 
-class Programs:
-    """Both, with the modules of all cases."""
-
-    def __init__(self, stage: Stage, base: str, original: str) -> None:
-        self.stage = stage
-        self._base = base
-        self._original = original
-
-    def ours(self, case: Case) -> Said:
-        return self._ask(self._base, case)
-
-    def theirs(self, case: Case) -> Said:
-        return self._ask(self._original, case)
-
-    def _ask(self, base: str, case: Case) -> Said:
-        more = {"hostname": case.hostname} if case.hostname else {}
-        return ask(base, module=case.name, target=self.stage.said(case.target), **more)
-
-
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
-    home = tmp_path_factory.mktemp("stage")
-    with ExitStack() as stack:
-        stage = stack.enter_context(on_stage(home))
-        modules = {
-            case.name: stage.said(
-                {"prober": case.prober, "timeout": case.timeout, case.prober: dict(case.block)}
-            )
-            for case in CASES
-        }
-        known = {case.name: modules[case.name] for case in CASES if case.known}
-        mine = configuration(modules, home / "ours.yml")
-        other = configuration(known, home / "theirs.yml")
-        base = stack.enter_context(ours(mine, free_port(), home / "ours.log"))
-        original = stack.enter_context(theirs(other, free_port(), home / "theirs.log"))
-        yield Programs(stage, base, original)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def programs(start_both: Callable[[Sequence[Case]], Programs]) -> Programs:
+    return start_both(CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

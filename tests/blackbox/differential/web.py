@@ -2,7 +2,7 @@
 
 Paths: ``/ok``, ``/status/N``, ``/json``, ``/bytes/N``, ``/gzip`` (``/br``, ``/deflate``),
 ``/chunked``, ``/to?u=URL`` (a redirect, ``/to/307`` with that status), ``/method/M``,
-``/wants?h=NAME&v=VALUE`` (200 if a header has that value, else 401), ``/said?b=BODY``, and
+``/wants?h=NAME&v=VALUE`` (200 if a header has that value, else 401), ``/starts?…`` (begins with it), ``/said?b=BODY``, and
 ``/token?…`` (OAuth 2: the client must be ana with ``secret``, and the form hold the query's pairs).
 """
 
@@ -11,6 +11,7 @@ import gzip
 import json
 import zlib
 from base64 import b64decode, urlsafe_b64decode
+from collections import Counter
 from contextlib import suppress
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
@@ -22,6 +23,10 @@ PACKED = {
     "br": brotli.compress(TEXT),
     "deflate": zlib.compress(TEXT, wbits=-15),
 }
+
+
+COUNTED: Counter[str] = Counter()
+"""How often each URL was asked for."""
 
 
 class Asked:
@@ -87,6 +92,8 @@ def page(asked: Asked) -> bytes:
             return good(asked.has(query["h"], query["v"]))
         case "lacks":
             return good(not asked.first(query["h"]))
+        case "starts":
+            return good(asked.first(query["h"].lower()).startswith(query["v"]))
         case "said":
             return good(asked.body.decode() == query["b"])
         case "cookie":
@@ -129,6 +136,7 @@ def handed_out() -> bytes:
 async def site(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One request, one answer."""
     asked = await heard(reader)
+    COUNTED[asked.url] += 1
     said = page(asked)
     if asked.method == "HEAD":
         said = said.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
