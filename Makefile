@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 PIP := .venv/bin/python -m pip --disable-pip-version-check
 PYTEST := .venv/bin/python -m pytest
+# Most tests wait for servers: three files at a time, the tests of a file in their order.
+TOGETHER := -n 3 --dist loadfile
 BUILT := pyproject.toml requirements/venv.sh sentinel/__init__.py
 
 .PHONY: help
@@ -17,11 +19,11 @@ venv: .venv/.dev ## .venv with all that development needs, pinned and hashed
 
 .PHONY: check
 check: style ## before each commit: style, types and the quick tests
-	$(PYTEST) -m "not slow"
+	$(PYTEST) $(TOGETHER) -m "not slow"
 
 .PHONY: test
 test: style system ## all tests, with the set-up that they need
-	$(PYTEST)
+	$(PYTEST) $(TOGETHER)
 
 .PHONY: style
 style: .venv/.dev

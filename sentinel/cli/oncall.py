@@ -1,7 +1,7 @@
 """``sentinel oncall``: who is on call, computed from the documents; no node is needed but for
 ``override``, which changes it on the running one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sentinel.library.shape import meant
 from sentinel.localtime import resolve
 from sentinel.oncall.coverage import Change, Roll, covered_ratio, gaps
 from sentinel.oncall.coverage import diff as changes
+from sentinel.oncall.icalendar import icalendar
 from sentinel.oncall.rotation import Rotation
 from sentinel.oncall.schedule import LONGEST, Shift, on_call, shifts
 
@@ -86,8 +87,43 @@ def list_shifts(
     if as_json:
         print_json([_shown(shift) for shift in found])
         return
-    rows = [(instant(s.start), instant(s.end), _people(s.people)) for s in found]
-    print_table(("from", "to", "people"), rows)
+    _print_shifts(found)
+
+
+@oncall.command()
+@click.argument("rotation")
+@click.option("--from", "from_at", type=Moment(), help="From when (default: now).")
+@click.option("--to", "to_at", type=Moment(), help="Until when (default: four weeks later).")
+@click.option("--person", default="", help="Only this person's shifts.")
+@click.option(
+    "--format", "form", type=click.Choice(["ics", "text", "json"]), default="ics", show_default=True
+)
+@_workspace
+def calendar(
+    rotation: str,
+    from_at: datetime | None,
+    to_at: datetime | None,
+    person: str,
+    form: str,
+    folder: Path,
+) -> None:
+    """Print the final shifts of ROTATION as an iCalendar file, for any calendar program."""
+    catalog = read(folder)
+    asked = find(catalog, rotation)
+    people = catalog.policy.people
+    if person and person not in people:
+        raise click.UsageError(f"there is no person `{person}`")
+    every = _between(catalog, asked, from_at, to_at)
+    found = [shift for shift in every if not person or person in shift.people]
+    match form:
+        case "json":
+            print_json([_shown(shift) for shift in found])
+        case "text":
+            _print_shifts(found)
+        case _:
+            names = {each.id: each.name for each in people.values()}
+            text = icalendar(asked.id, found, names=names, stamped_at=datetime.now(UTC))
+            click.echo(text.encode(), nl=False)
 
 
 @oncall.command()
@@ -209,6 +245,11 @@ def _between(
 ) -> tuple[Shift, ...]:
     begin, end = _span(from_at, to_at, rotation.timezone)
     return shifts(rotation, begin, end, people=catalog.policy.people)
+
+
+def _print_shifts(found: Sequence[Shift]) -> None:
+    rows = [(instant(s.start), instant(s.end), _people(s.people)) for s in found]
+    print_table(("from", "to", "people"), rows)
 
 
 def _shown(shift: Shift) -> Mapping[str, Any]:

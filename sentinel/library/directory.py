@@ -2,27 +2,27 @@
 users, calendars. Their values, and how they are read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sentinel.library import pieces, spans
 from sentinel.library.declared import Declared
 from sentinel.library.reading import At
 from sentinel.library.shape import Schema
-from sentinel.words import Place, Seconds
+from sentinel.monitor.objective import Objective, Promise
+from sentinel.words import Place
 
 ROLES = ("viewer", "responder", "admin")
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A part of a client's shop. `tier` 1 is the most important, 0 unknown; `availability` is the
-    promised ratio of 1 over `window_s`, 0 when nothing is promised."""
+    """A part of a client's shop. `tier` 1 is the most important, 0 unknown; `objectives` is what is
+    promised, at most one of each kind."""
 
     id: str
     tier: int = 0
-    availability: float = 0.0
-    window_s: Seconds = Seconds(30 * 86400.0)
+    objectives: tuple[Objective, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,32 @@ class User:
 
 
 _PERCENT = pieces.number("Percent of the time", 99.9, exclusiveMinimum=0, maximum=100)
+_PROMISED = {"exclusiveMinimum": 0, "maximum": 99.999}
+"""Of an objective, which leaves something to spend."""
+SHORTEST_S, LONGEST_S = 86400.0, 90 * 86400.0
+OBJECTIVE: Schema = pieces.entry(
+    {
+        "availability": pieces.number(
+            "Percent of the time in which checks find the service usable", 99.9, **_PROMISED
+        ),
+        "latency": pieces.entry(
+            {
+                "under": pieces.span("How fast a good check must be", "800ms"),
+                "share": pieces.number("Percent of the time in which it is", 99, **_PROMISED),
+            },
+            "How fast it is promised to be",
+            "under",
+            "share",
+        ),
+        "window": pieces.span("Over how long, from 1d to 90d", "30d"),
+        "maintenance": pieces.one_of(
+            "Whether time in declared maintenance counts", "excluded", "counted"
+        ),
+        "alert": pieces.switch("Whether to alert when it is spent too fast; true unless said"),
+    },
+    "What is promised",
+    "availability",
+)
 CLIENT: Schema = pieces.entry(
     {
         "name": pieces.text("The name that people use", "Acme Oy"),
@@ -85,11 +111,7 @@ CLIENT: Schema = pieces.entry(
             pieces.entry(
                 {
                     "tier": pieces.whole("1 is the most important", 1, minimum=1, maximum=9),
-                    "objective": pieces.entry(
-                        {"availability": _PERCENT, "window": pieces.span("Over how long", "30d")},
-                        "What is promised",
-                        "availability",
-                    ),
+                    "objective": OBJECTIVE,
                 },
                 "A part of the shop",
             ),
@@ -159,15 +181,42 @@ CALENDAR: Schema = pieces.entry(
 def read_client(declared: Declared) -> Client:
     """The client; what is wrong has been said."""
     body = declared.sound
-    services = {name: _service(name, each) for name, each in body.get("services", {}).items()}
+    services = {
+        name: _service(name, each, declared) for name, each in body.get("services", {}).items()
+    }
     zone = (declared.at / "timezone").timezone(body.get("timezone", "UTC"))
     return Client(declared.id, body.get("name", declared.id), zone, services, declared.place)
 
 
-def _service(name: str, body: Mapping[str, Any]) -> Service:
-    objective = body.get("objective", {})
-    window_s = spans.seconds(objective.get("window", "30d"))
-    return Service(name, body.get("tier", 0), objective.get("availability", 0) / 100, window_s)
+def _service(name: str, body: Mapping[str, Any], client: Declared) -> Service:
+    at = client.at / "services" / name / "objective"
+    return Service(
+        name, body.get("tier", 0), _objectives(client.id, name, body.get("objective"), at)
+    )
+
+
+def _objectives(
+    client: str, service: str, body: Mapping[str, Any] | None, at: At
+) -> tuple[Objective, ...]:
+    if not body or "availability" not in body:
+        return ()
+    window_s = spans.seconds(body.get("window", "30d"))
+    if not SHORTEST_S <= window_s <= LONGEST_S:
+        (at / "window").wrong(f"`{body['window']}` is no window of an objective", "from 1d to 90d")
+    promised = Objective(
+        client,
+        service,
+        Promise.availability,
+        round(body["availability"] / 100, 9),
+        window_s,
+        counts_maintenance=body.get("maintenance") == "counted",
+        alerts=body.get("alert", True),
+    )
+    latency = body.get("latency", {})
+    if not {"under", "share"} <= latency.keys():
+        return (promised,)
+    under_s, share = spans.seconds(latency["under"]), round(latency["share"] / 100, 9)
+    return promised, replace(promised, promise=Promise.latency, share=share, under_s=under_s)
 
 
 def read_vendor(declared: Declared) -> Vendor:

@@ -1,4 +1,7 @@
-"""HTTP, and raw connections, on libcurl: the one place of Sentinel that opens sockets to shops.
+"""HTTP, and raw connections: the one place of Sentinel that opens sockets to shops.
+
+HTTP goes over libcurl, and what is plain over a lane of our own that says the same for less
+(`transport.lane`); raw connections are our own sockets.
 
 A `Transport` belongs to one running event loop. Its promises to every caller: nothing that a
 server does raises (the `Exchange` says what happened, with a reason of a closed set), nothing

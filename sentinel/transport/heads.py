@@ -66,13 +66,13 @@ class Framing:
     """How long the body is: its length, or chunks, or until the connection is closed."""
 
     chunked: bool = False
-    _said: int | None = None
+    said: int | None = None
     _overridden: bool = False
 
     @property
     def length(self) -> int | None:
         """The body's length; None when it is told in another way, or not at all."""
-        return None if self._overridden else self._said
+        return None if self._overridden else self.said
 
     def header(self, name: bytes, value: bytes, *, without_body: bool) -> None:
         """Take in Content-Length or Transfer-Encoding (any case). Where no body follows whatever is
@@ -91,9 +91,9 @@ class Framing:
                 raise Wrong(Reason.protocol_error, "Invalid Content-Length: value")
             if len(digits.lstrip(b"0")) > _MOST_DIGITS or int(digits) > _LARGEST:
                 return
-            if self._said not in (None, int(digits)):
+            if self.said not in (None, int(digits)):
                 raise Wrong(Reason.protocol_error, "Invalid Content-Length: value")
-            self._said = int(digits)
+            self.said = int(digits)
 
     def _transfer_encoding(self, value: bytes) -> None:
         """It overrides a length (RFC 9112, 6.1). Compression is not understood as a transfer coding."""

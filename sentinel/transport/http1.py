@@ -1,7 +1,7 @@
 """An HTTP/1.1 answer without sockets: bytes go in, and what they come to is known at every moment.
 
-Most answers have a head that comes in one piece and that one pattern describes (`_REGULAR`); the
-lines of all others are read one by one (`transport.heads`), to the same end.
+Most answers have a head that comes in one piece and is as plain as `_regular` wants it; the lines
+of all others are read one by one (`transport.heads`), to the same end.
 """
 
 import re
@@ -10,12 +10,10 @@ from sentinel.transport.chunks import Chunks
 from sentinel.transport.heads import Framing, Heads, Tally, Wrong, framed_by
 from sentinel.transport.reasons import Reason
 
-_REGULAR = re.compile(
-    rb"HTTP/1\.([01])[ \t](\d{3})[^\r\n\0]*\r\n(?:[^:\r\n\0 \t][^:\r\n\0]*:[^\r\n\0]*\r\n)*\r\n"
-)
+_STATUS = re.compile(rb"HTTP/1\.([01])[ \t]([2-9]\d\d)")
 _MOST_REGULAR = 16 * 1024
 """A head up to this size exceeds no limit of `transport.heads`."""
-_FRAMED = re.compile(rb"(?i)\r\n(content-length|transfer-encoding):([^\r\n]*)")
+_MOST_DIGITS = 18
 
 
 class Answer:
@@ -110,26 +108,19 @@ class Answer:
             self._adopt(self._heads)
 
     def _begin(self, received: bytes) -> None:
-        found = _REGULAR.match(received, 0, _MOST_REGULAR)
-        if found is None or found[2][:1] in b"01":
+        """The first bytes: with luck a whole head that nothing is odd about."""
+        end = received.find(b"\r\n\r\n", 0, _MOST_REGULAR) + 4
+        found = _STATUS.match(received)
+        framing = _regular(received[:end]) if found is not None and end > 4 else None
+        if framing is None or found is None:
             self._heads = Heads(without_body=self._without_body)
             self._go_on(self._heads, received)
             return
-        version, status = found.groups()
-        self.version, self.status = f"1.{version.decode()}", int(status)
-        head, framing = found[0], Framing()
-        if framed_by(self.status):
-            for name, value in _FRAMED.findall(head):
-                try:
-                    framing.header(name, value, without_body=self._without_body)
-                except Wrong:  # read it line by line, so that the head ends where it is wrong
-                    self._heads = Heads(without_body=self._without_body)
-                    self._go_on(self._heads, received)
-                    return
-        self.head = head
+        self.version, self.status = "1.1" if found[1] == b"1" else "1.0", int(found[2])
+        self.head = received[:end]
         self._frame(framing, None)
-        if not self.done and len(head) < len(received):
-            self._read(received[len(head) :])
+        if not self.done and end < len(received):
+            self._read(received[end:])
 
     def _go_on(self, heads: Heads, received: bytes) -> None:
         try:
@@ -188,3 +179,26 @@ class Answer:
 
     def _fail(self, wrong: Wrong) -> None:
         self.reason, self.text, self.done = wrong.reason, wrong.text, True
+
+
+def _regular(head: bytes) -> Framing | None:
+    """How a body is framed by a head that is as regular as most are; None when it is not. It is so
+    with all lines ended by CR LF, none continued, each with a colon, no byte that is not allowed,
+    and no more than one plain Content-Length."""
+    ends = head.count(b"\r\n")
+    if not head.count(b"\r") == head.count(b"\n") == ends or b"\0" in head:
+        return None
+    if b"\n " in head or b"\n\t" in head:
+        return None
+    if [line for line in head.split(b"\r\n")[1:-2] if b":" not in line]:
+        return None
+    lower = head.lower()
+    if b"\ntransfer-encoding:" in lower:
+        return None
+    _, _, after = lower.partition(b"\ncontent-length:")
+    if not after:
+        return Framing()
+    digits = after[: after.index(b"\r")].strip(b" \t")
+    if not digits.isdigit() or len(digits) > _MOST_DIGITS or b"\ncontent-length:" in after:
+        return None
+    return Framing(said=int(digits))

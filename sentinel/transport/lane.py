@@ -82,10 +82,12 @@ class Lane:
     def learn(self, request: Request, exchange: Exchange) -> None:
         """What libcurl heard after our lane could not be used."""
         plan = planned(request)
-        if plan is None or plan.terms is None or exchange.reason is not None:
+        if plan is None or plan.terms is None:
             return
-        if exchange.http_version not in ("1.0", "1.1"):
-            self._known.pop(plan.origin, None)
+        if exchange.reason is not None or exchange.http_version not in ("1.0", "1.1"):
+            self._known.pop(
+                plan.origin, None
+            )  # a refusal that both agree about says nothing of ours
         elif plan.origin not in self._known:
             self._know(plan.origin, Known.speaks_http1)
 

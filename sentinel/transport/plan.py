@@ -63,9 +63,13 @@ class Plan:
 
 def planned(request: Request) -> Plan | None:
     """The plan; None when it must go over libcurl. Plans of requests without secrets are kept."""
-    if request.private or not ALWAYS_PRIVATE.isdisjoint(n.lower() for n, _ in request.headers):
+    if request.private or (request.headers and _secret(request)):
         return _plan(request)
     return _kept(request)
+
+
+def _secret(request: Request) -> bool:
+    return any(name.lower() in ALWAYS_PRIVATE for name, _ in request.headers)
 
 
 @lru_cache(maxsize=32_768)

@@ -213,7 +213,7 @@ def test_codes_types_and_refusals_are_the_exporters(
         [exporter, "--config.file=blackbox.yml", f"--web.listen-address={theirs[7:]}"], tmp_path
     )
     try:
-        wait_for(lambda: _answers(theirs), what="the exporter")
+        wait_for(lambda: _answers(f"{theirs}/-/healthy"), what="the exporter")
         for path in ALIKE:
             for told in ({}, {"X_Prometheus_Scrape_Timeout_Seconds": "abc"}):
                 expected, answer = get(theirs + path, **told), get(ours + path, **told)
@@ -229,7 +229,7 @@ def test_codes_types_and_refusals_are_the_exporters(
 
 def _answers(url: str) -> bool:
     try:
-        return get(f"{url}/-/healthy")[0] == 200
+        return get(url)[0] == 200
     except OSError:
         return False
 
@@ -276,7 +276,7 @@ def test_prometheus_scrapes_it_with_the_readmes_relabelling(
     flags = ["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", "--log.level=warn"]
     running = Running([prometheus, *flags, f"--web.listen-address={url[7:]}"], tmp_path)
     try:
-        wait_for(lambda: _answers(url), 20, what="prometheus")
+        wait_for(lambda: _answers(f"{url}/-/ready"), 20, what="prometheus")
         up = dict.fromkeys([*targets, address], 1.0)
         wait_for(lambda: up == _values(url, "up"), 20, what="all targets up")
         expected = {targets[0]: 1.0, targets[1]: 1.0, targets[2]: 0.0}

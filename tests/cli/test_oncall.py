@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from icalendar import Calendar
 
 from tests.cli.running import run
 
@@ -131,3 +132,18 @@ def test_diff_shows_who_would_be_on_call_instead(folder: str, tmp_path: Path) ->
             "after": ["ana"],
         }
     ] == json.loads(done.stdout)
+
+
+def test_the_calendar_is_a_file_that_calendar_programs_read(folder: str) -> None:
+    words = ["--from", "2026-02-03T00:00Z", "--to", "2026-02-05T00:00Z", "--dir", folder]
+    done = run("oncall", "calendar", "whole", *words)
+    assert 0 == done.exit_code, done.output
+    entries = Calendar.from_ical(done.stdout_bytes).walk("VEVENT")
+    shown = json.loads(run("oncall", "calendar", "whole", *words, "--format", "json").stdout)
+    assert [each["people"] for each in shown] == [["bo"], ["ana"], ["bo"]]
+    assert ["bo on call: whole", "Ana Silva on call: whole", "bo on call: whole"] == [
+        str(each["SUMMARY"]) for each in entries
+    ]
+    mine = run("oncall", "calendar", "whole", *words, "--person", "ana", "--format", "text")
+    assert "2026-02-03T09:00:00Z\t2026-02-04T09:00:00Z\tana\n" == mine.stdout
+    assert 2 == run("oncall", "calendar", "whole", *words, "--person", "ann").exit_code

@@ -2,6 +2,7 @@
 
 import gc
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from sentinel.library.catalog import Catalog, Difference, difference, load, read_one
 from sentinel.library.document import Level
+from sentinel.monitor.objective import Objective, Promise
 from sentinel.monitor.probe import Confirm, Retry
 from sentinel.oncall.escalation import Level as EscalationLevel
 from sentinel.oncall.rotation import Layer, Override, Turn, TurnUnit, Window
@@ -19,7 +21,7 @@ from sentinel.playbook.playbook import (
     WaitApproval,
     WaitHealthy,
 )
-from sentinel.words import Outcome, Secret, Severity, Urgency
+from sentinel.words import Outcome, Seconds, Secret, Severity, Urgency
 from tests.library.samples import SITE, Samples, workspace
 
 
@@ -256,6 +258,26 @@ def test_rotations_escalations_and_people_are_as_they_were_declared(tmp_path: Pa
     assert Secret("env:CY_PUSH") == cy.methods["push"]
     assert [("push", 0.0), ("mail", 180.0)] == [(s.via, s.after_s) for s in cy.steps(Urgency.high)]
     assert [("push", 0.0), ("mail", 0.0)] == [(s.via, s.after_s) for s in cy.steps(Urgency.low)]
+
+
+def test_a_service_has_an_objective_for_each_thing_promised(tmp_path: Path) -> None:
+    more = (
+        ", latency: {under: 800ms, share: 95}, maintenance: counted, alert: false}}, search: {}}}}"
+    )
+    made = catalog(workspace(tmp_path, {"probes/shop.yaml": PROBES.replace("}}}}}", more)}))
+    services = made.clients["acme"].services
+    available = Objective(
+        "acme",
+        "storefront",
+        Promise.availability,
+        0.999,
+        Seconds(30 * 86400.0),
+        counts_maintenance=True,
+        alerts=False,
+    )
+    quick = replace(available, promise=Promise.latency, share=0.95, under_s=Seconds(0.8))
+    assert (available, quick) == services["storefront"].objectives
+    assert () == services["search"].objectives
 
 
 def test_the_site_and_the_directory_are_as_they_were_declared(tmp_path: Path) -> None:

@@ -234,27 +234,37 @@ def test_an_authority_that_is_not_ours_is_refused_alike():
     assert {} == found
 
 
-def steps(context, *, most=5, alpn=(), spoil=None, **how):
-    """Ask several times over TLS: which lane each exchange came from, told by who made the
-    connection, and the exchanges."""
+def showing(name):
+    """Another certificate."""
+
+    def change(context):
+        context.load_cert_chain(folder() / f"{name}.pem", folder() / f"{name}.key")
+
+    return change
+
+
+def preferring_http_2(context):
+    context.set_alpn_protocols(["h2"])
+
+
+def steps(context, *, most=5, changes=None, **how):
+    """Ask several times over TLS, the server changing before some steps: each exchange with how many
+    handshakes it took, and what our lane knows in the end."""
     hellos = []
+    how.setdefault("ca_file", authority())
 
     def noticed(wrapped, _name, _context):
         hellos.append(wrapped)
 
     context.sni_callback = noticed
-    if alpn:
-        context.set_alpn_protocols(alpn)
 
     async def main():
         exchanges = []
         async with serving(saying(OK), context) as port, Transport() as transport:
-            request = Request(f"https://localhost:{port}/", ip="4", ca_file=authority(), **how)
+            request = Request(f"https://localhost:{port}/", ip="4", **how)
             for step in range(most):
-                if spoil is not None and step == spoil[0]:
-                    context.load_cert_chain(
-                        folder() / f"{spoil[1]}.pem", folder() / f"{spoil[1]}.key"
-                    )
+                if change := (changes or {}).get(step):
+                    change(context)
                 before = len(hellos)
                 exchange = await transport.fetch(request, transport.now() + 5)
                 exchanges.append((exchange, len(hellos) - before))
@@ -275,20 +285,50 @@ def test_over_tls_libcurl_is_first_and_ours_follows():
 
 @pytest.mark.needs("openssl")
 def test_a_certificate_that_turns_bad_is_bad_at_once_where_our_lane_is_proven():
-    exchanges, _ = steps(server("good"), spoil=(3, "expired"))
+    exchanges, _ = steps(server("good"), changes={3: showing("expired")})
 
     told = [(exchange.reason, asked) for exchange, asked in exchanges]
     assert [(None, 1)] * 3 + [(Reason.certificate_expired, 1)] * 2 == told
 
 
 @pytest.mark.needs("openssl")
-def test_what_our_lane_refuses_first_is_asked_of_libcurl_and_stays_there():
-    exchanges, known = steps(server("good"), spoil=(1, "expired"))
+def test_what_both_refuse_is_soon_asked_once_and_may_be_mended():
+    exchanges, _ = steps(
+        server("good"), changes={1: showing("expired"), 3: showing("good")}, most=6
+    )
 
     told = [(exchange.reason, asked) for exchange, asked in exchanges]
     expired = Reason.certificate_expired
-    assert [(None, 1), (expired, 2), (expired, 1), (expired, 1), (expired, 1)] == told
+    assert [(None, 1), (expired, 2), (expired, 1), (None, 1), (None, 1), (None, 1)] == told
+
+
+@pytest.mark.needs("openssl")
+def test_what_only_our_lane_refuses_is_left_to_libcurl():
+    """A certificate with no names but the old one in its subject."""
+    exchanges, known = steps(server("self"), ca_file=str(folder() / "self.pem"))
+
+    told = [(exchange.reason, asked) for exchange, asked in exchanges]
+    assert [(None, 1), (None, 2), (None, 1), (None, 1), (None, 1)] == told
     assert ["elsewhere"] == [each.name for each in known]
+
+
+@pytest.mark.needs("openssl")
+def test_a_server_that_prefers_http_2_is_asked_by_libcurl():
+    """asyncio's servers speak no HTTP/2, so that there is no answer; who asked is what counts."""
+    changes = {0: preferring_http_2}
+    exchanges, known = steps(server("good"), changes=changes, most=2)
+
+    assert [(False, 1), (False, 1)] == [(e.reason is None, asked) for e, asked in exchanges]
+    assert [] == known
+
+
+@pytest.mark.needs("openssl")
+def test_a_server_that_begins_to_speak_http_2_is_handed_over_at_once():
+    exchanges, known = steps(server("good"), changes={2: preferring_http_2}, most=4)
+
+    told = [(exchange.reason is None, asked) for exchange, asked in exchanges]
+    assert [(True, 1), (True, 1), (False, 2), (False, 1)] == told
+    assert [] == known
 
 
 @pytest.mark.needs("openssl")
