@@ -27,6 +27,8 @@ _VERSIONS = {
     "TLS 1.3": ssl.TLSVersion.TLSv1_3,
 }
 _DER = 2
+_USUAL = 12 * 1024
+"""Bytes of a certificate that is remembered: a hostile server may present ever new ones."""
 _Stamp = tuple[str, int, int, int]
 
 
@@ -189,7 +191,8 @@ def _made(terms: Terms, library: Any, _stamps: tuple[_Stamp, ...]) -> Any:
 
 
 def _pem(one: Any) -> str:
-    return _armoured(one if isinstance(one, bytes) else one.public_bytes(_DER))
+    der = one if isinstance(one, bytes) else one.public_bytes(_DER)
+    return _armoured(der) if len(der) <= _USUAL else ssl.DER_cert_to_PEM_cert(der)
 
 
 @lru_cache(maxsize=4096)  # the same few certificates are seen at every check
