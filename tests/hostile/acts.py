@@ -141,4 +141,3 @@ def many_times_gzipped(times: int) -> bytes:
     for _ in range(times):
         content = gzip.compress(content)
     return content
-

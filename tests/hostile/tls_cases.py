@@ -1,6 +1,5 @@
 """What a sick server can do at each step of TLS, and what each kind calls it."""
 
-import ssl
 from collections.abc import Mapping
 
 from tests.hostile.acts import Drip, Hear, Hold, Repeat, Reset, Say, acting
