@@ -106,7 +106,7 @@ class Gauges:
     def add(self, family: str, value: float, **labels: str) -> None:
         """The sample's value, on top of what it was."""
         found = self.samples.setdefault(family, {})
-        name = tuple(sorted(labels.items()))
+        name = tuple(sorted(labels.items())) if labels else ()
         found[name] = found.get(name, 0.0) + value
 
 

@@ -53,7 +53,7 @@ async def travel(
 ) -> None:
     """Ask at `address` (``""``: through the proxy) and follow redirects; what came of it is in `trip`.
     Raises Ended when a redirect leads where nobody can be asked."""
-    jar = CookieJar()
+    jar = CookieJar(for_redirects=True)
     pinned = joined(address, asked.url.port)
     addresses: Sequence[str] = (address,)
     for _ in range(MOST_REDIRECTS + 1):

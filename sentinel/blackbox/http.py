@@ -8,6 +8,7 @@ failed, also when there was no body to look at. A body is read up to 64 MiB, or 
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from sentinel.blackbox import asking, certificates
 from sentinel.blackbox.address import choose, permitted
@@ -225,6 +226,7 @@ def content_length(exchange: Exchange, method: str) -> int:
     return 0 if told < 0 and streams and not exchange.body and method != "HEAD" else told
 
 
+@lru_cache(maxsize=4096)
 def _time_of(text: str) -> float | None:
     """An HTTP date in any of its three forms (RFC 9110, 5.6.7), in seconds since 1970."""
     for form in _TIMES:

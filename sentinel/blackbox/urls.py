@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Self
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -31,6 +32,7 @@ class Url:
     credentials: str = ""
 
     @classmethod
+    @lru_cache(maxsize=16_384)
     def parse(cls, text: str) -> Self:
         """Raises ValueError for what is not a URL with a host's place."""
         if _CONTROL.search(text):

@@ -49,8 +49,11 @@ class CookieJar:
     """The cookies of one visitor, for as long as the value lives; never on disk, never shared by
     itself. libcurl decides which cookie goes where (RFC 6265, public suffixes)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, for_redirects: bool = False) -> None:
+        """`for_redirects`: after an answer that is no redirect nobody will ask what it set, so that
+        our own lane may ask too."""
         self.lines: list[bytes] = []
+        self.for_redirects = for_redirects
 
 
 @dataclass(slots=True)
@@ -160,8 +163,8 @@ class Transport:
         With a `sink` the body of a 2xx answer goes there and not into the exchange, at flat
         memory. Cookies live in `jar`, else for this fetch only.
         """
-        cookies = jar if jar is not None else CookieJar()
-        lane = self._lane if sink is None and jar is None else None
+        cookies = jar if jar is not None else CookieJar(for_redirects=True)
+        lane = self._lane if sink is None and cookies.for_redirects else None
         hops: list[Hop] = []
         asked = request
         for _ in range(request.max_redirects + 1):

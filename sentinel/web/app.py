@@ -26,6 +26,7 @@ from sentinel.web import (
     overrides,
     pages,
     pings,
+    silences,
     standing,
 )
 from sentinel.web.auth import caller, foreign
@@ -40,6 +41,8 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
+
+API = [*api.ROUTES, *silences.ROUTES, *overrides.ROUTES, *objectives.ROUTES]
 
 log = logging.getLogger("sentinel.web")
 
@@ -108,7 +111,7 @@ def build(node: Node) -> Starlette:
             Route("/ping/{secret}/{what}", pings.ping, methods=["GET", "HEAD", "POST"]),
             Route("/a/{token}", acknowledge.show, methods=["GET", "HEAD"]),
             Route("/a/{token}", acknowledge.act, methods=["POST"]),
-            Mount("/api/v1", routes=[*api.ROUTES, *overrides.ROUTES, *objectives.ROUTES]),
+            Mount("/api/v1", routes=API),
             Mount("/static", static),
             *pages.ROUTES,
             *standing.ROUTES,

@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -41,6 +42,7 @@ _SECRETS_ARE_TOLD_AT = tuple(
 _TRANSLATED = ip_network("64:ff9b::/96")  # NAT64 (RFC 6052): the last four bytes are IPv4
 
 
+@lru_cache(maxsize=16_384)
 def anywhere(address: str) -> bool:
     """Any address but link-local ones and those of cloud metadata, however they are written; and any
     path of a unix socket."""

@@ -10,7 +10,9 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import time
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -30,6 +32,8 @@ WITHOUT_HEADER_S = 120.0
 LONGEST_S = 86_400.0
 MOST_AT_ONCE = 10_000
 MOST_PARAMETERS = 100
+SHORT = 512
+"""Bytes of a query, as long as few are."""
 
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _NO_NUMBER = re.compile(r"[+-]?(?:inf|infinity)\Z|nan\Z", re.IGNORECASE)
@@ -76,8 +80,18 @@ def timeout_of(header_s: float, module_s: float, *, offset_s: float) -> float:
     return min(module_s if 0 < module_s < most or most < 0 else most, LONGEST_S)
 
 
-def parameters(query: bytes) -> dict[str, str]:
-    """The first value of each parameter. Raises ValueError for more than a hundred."""
+def parameters(query: bytes) -> Mapping[str, str]:
+    """The first value of each parameter. Raises ValueError for more than a hundred. Scrapes come
+    with the same query again and again, so short ones are kept."""
+    return _remembered(query) if len(query) <= SHORT else _parameters(query)
+
+
+@lru_cache(maxsize=16_384)
+def _remembered(query: bytes) -> Mapping[str, str]:
+    return MappingProxyType(_parameters(query))
+
+
+def _parameters(query: bytes) -> dict[str, str]:
     pairs = parse_qsl(
         query.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS
     )
