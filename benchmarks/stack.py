@@ -4,10 +4,10 @@
 
 Ours is one ``sentinel run`` as anybody starts it: SQLite file, journal, verdicts, incidents, pages by
 its notifier, console. Meanwhile somebody scrapes ``/metrics`` every 15 s and looks at the console,
-its incidents and the states of all 500 probes, every 5 s. Theirs is Debian's Prometheus with
-the exporter README's relabelling and one alert rule on ``probe_success``, the exporter, and an Alertmanager; nobody looks
-at them. On both sides one of the shops answers 500 all the time, and both must have told the
-same local address of it, else the benchmark ends without a figure.
+its incidents and the states of all 500 probes, every 5 s. Theirs is Debian's Prometheus with the
+relabelling of the exporter's README and one alert rule on ``probe_success``, the exporter, and an
+Alertmanager; nobody looks at them. On both sides one of the shops answers 500 all the time, and
+both must have told the same local address of it, else the benchmark ends without a figure.
 
 In turns, each side started anew each round and left to settle first. CPU is user + system of all
 processes of a side, memory their resident memory together at the end of a round; medians.

@@ -41,13 +41,14 @@ LONGEST_S = 3600
 HEAD = """\
 # Speed and memory
 
-What a check costs, beside the program that most would use for it. Written by `python -m benchmarks.table`;
-`benchmarks/README.md` says how each figure is measured. CPU is user and system time of one program with all its
-threads, over the clock that the kernel keeps of it. Programs that are compared run in the same minutes on the same
-machine, in turns, against the same local servers, with a new connection for each check; figures are medians of the
-rounds. *Ratio* is how many times less ours is than what it is compared with, which is the other program where one is
-named and the bound that is wanted elsewhere. CPU and ratios are what to compare: a wall time on a machine
-that others use too is an upper bound.
+What a check costs, beside the program that most would use for it. `python -m benchmarks.table` writes
+this page; `benchmarks/README.md` says how each figure is measured. CPU is user and system time of
+one program with all its threads, by the clock that the kernel keeps of it. Programs that are compared
+run in the same minutes on the same machine, in turns, against the same local servers, with a new
+connection for each check; figures are medians of the rounds. *Ratio* is how many times less ours is
+than what it is compared with: the other program where one is named, elsewhere the bound that is
+wanted. CPU and ratios are what to compare: a wall time on a machine that others use too is an upper
+bound.
 """
 
 
@@ -78,7 +79,7 @@ def rows(command: str, figures: list[Figure] | None, load: tuple[float, float]) 
         return [f"| `{command}` | ended without figures | | | | | {heard} |"]
     found = []
     for number, each in enumerate(figures):
-        other = f"{each.against} {shown(each.limit, each.unit)}" if each.against else ""
+        other = f"{each.against} {shown(each.limit, each.unit)}" if each.against else "the bound"
         met = each.aim() if each.met else f"{each.aim()}: **missed**"
         again = (f"`{command}`", heard) if number == 0 else ("", "")
         beside = f"; {each.beside}" if each.beside else ""
