@@ -21,7 +21,7 @@ def main() -> int:
     given = sys.argv[1:]
     first = next((n for n, each in enumerate(given) if each not in (*NAMES, TABLE)), len(given))
     names, options = given[:first] or NAMES, given[first:]
-    if options and not (first and options[0].startswith("-")) and options[0] not in KINDS:
+    if options and not (first and (options[0].startswith("-") or options[0] in KINDS)):
         told = ", ".join((*NAMES, TABLE))
         print(f"no benchmark {options[0]}; there are {told}", file=sys.stderr)
         return 2
