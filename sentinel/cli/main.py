@@ -41,7 +41,9 @@ COMMANDS: Mapping[str, Row] = {
     "page": Row("sentinel.cli.admin", "page", "Send a person a test page."),
     "silence": Row("sentinel.cli.admin", "silence", "Mute alerts for a while."),
     "automation": Row("sentinel.cli.admin", "automation", "The kill switch of playbook steps."),
-    "playbook": Row("sentinel.cli.playbook", "playbook", "List playbooks, play their tests."),
+    "playbook": Row(
+        "sentinel.cli.playbook", "playbook", "List playbooks, play their tests, run one."
+    ),
     "store": Row("sentinel.cli.store", "store", "Back up, restore and prove the store."),
     "token": Row("sentinel.cli.admin", "token", "Bearer tokens for the API."),
     "oncall": Row("sentinel.cli.oncall", "oncall", "Who is on call, and when."),

@@ -1,10 +1,14 @@
-"""``sentinel playbook test|list``: the playbooks of a workspace and the tests inside them."""
+"""``sentinel playbook test|list|run``: the playbooks of a workspace, the tests inside them, and a run
+at a person's request on the running node."""
 
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
+from sentinel.cli.arguments import reaching
+from sentinel.cli.client import Client
 from sentinel.cli.output import Exit, print_json, print_table, say
 from sentinel.engine.node import read_workspace
 from sentinel.errors import DocumentsRefused
@@ -85,3 +89,19 @@ def test_playbooks(folder: Path, as_json: bool) -> None:
     say(f"{len(rows)} tests, {failed} failed")
     if failed:
         sys.exit(Exit.refused)
+
+
+@playbook.command("run")
+@click.argument("name", metavar="PLAYBOOK")
+@click.option("--incident", required=True, metavar="ID", help="The open incident it is for.")
+@click.option("--by", default="", help="Who asks (default: operator); they cannot approve it.")
+@click.option("--json", "as_json", is_flag=True)
+@reaching
+def run_playbook(client: Client, name: str, incident: str, by: str, as_json: bool) -> None:
+    """Run PLAYBOOK now for an incident, whether it matches or not. Its limits hold."""
+    body = {"playbook": name, **({"by": by} if by else {})}
+    answer = client.post(f"/api/v1/incidents/{quote(incident, safe='')}/run", body)
+    if as_json:
+        print_json(answer)
+        return
+    say(f"{incident}: run {answer['run']} of {name} is {answer['run_status']}")

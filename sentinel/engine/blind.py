@@ -2,10 +2,11 @@
 
 While the journal works, who would have to be called is written to ``blind.json`` at every
 reload and shift change. When it has refused for 10 seconds no step starts any more, and
-those people are paged straight from that file, at most once in 5 minutes, with "journal
-unavailable, may repeat". What was sent is written into a file allocated beforehand, since
-the disk may be full, and becomes facts once the journal is back, or at the next start when
-this process does not live to see that.
+those people are paged straight from that file with "journal unavailable, may repeat", at most
+once in 5 minutes about the same thing: what begins to fail meanwhile, of which no incident can
+be opened, is paged too; what comes within a minute of a page leaves with the next. What was sent
+is written into a file allocated beforehand, since the disk may be full, and becomes facts once
+the journal is back, or at the next start when this process does not live to see that.
 
 Each part of the node that writes says by its name whether it was refused, and only the same
 part says that it no longer is: on a full disk a small write may pass while the one that
@@ -36,7 +37,12 @@ from sentinel.words import Seconds, Secret, Urgency
 
 BLIND_AFTER = timedelta(seconds=10)
 PAGE_EVERY = timedelta(minutes=5)
+"""About the journal, and about each thing that fails."""
+GATHER_FOR = timedelta(minutes=1)
+"""What begins to fail so soon after a page leaves with the next: a storm is no page a second."""
 SPOOL_BYTES = 64 * 1024
+LISTED = 20
+"""So many failing things are named in one page."""
 
 log = logging.getLogger("sentinel.blind")
 
@@ -99,6 +105,7 @@ class Blind:
         self._on_blind = on_blind
         self._refused: dict[str, datetime] = {}
         self._paged_at: datetime | None = None
+        self._told_at: dict[str, datetime] = {}
         self.blind_since: datetime | None = None
         _allocate(self._spool)
         self._written = len(self._spool.read_bytes().rstrip(b"\0"))
@@ -144,13 +151,23 @@ class Blind:
             self.blind_since = since
             log.critical("the journal is unavailable: blind mode")
             self._on_blind(True)
-        if self._paged_at is None or now - self._paged_at >= PAGE_EVERY:
-            self._paged_at = now
-            await self._page(now)
+        await self._page_what_is_new(now)
 
-    async def _page(self, now: datetime) -> None:
+    async def _page_what_is_new(self, now: datetime) -> None:
+        """A page about the journal and all that fails, or about what nobody was told of yet."""
+        self._told_at = {n: at for n, at in self._told_at.items() if now - at < PAGE_EVERY}
+        failing = {each.partition(":")[0]: each for each in self._seen()}
+        untold = [each for name, each in failing.items() if name not in self._told_at]
+        last = self._paged_at
+        due = last is None or now - last >= PAGE_EVERY
+        if not due and (not untold or now - (last or now) < GATHER_FOR):
+            return
+        self._paged_at = now
+        self._told_at |= dict.fromkeys(failing.keys() - self._told_at.keys(), now)
+        await self._page(_message(self.blind_since or now, untold, len(failing) - len(untold)))
+
+    async def _page(self, message: Message) -> None:
         contacts = _contacts_in(self._contacts)
-        message = _message(self.blind_since or now, self._seen())
         by_person: dict[str, list[Contact]] = {}
         for contact in contacts:
             by_person.setdefault(contact.person, []).append(contact)
@@ -215,13 +232,16 @@ class Blind:
         return told
 
 
-def _message(since: datetime, seen: Sequence[str]) -> Message:
+def _message(since: datetime, untold: Sequence[str], before: int) -> Message:
+    """`untold` is what fails and was in no page of the last minutes, `before` how much was."""
     head = "Sentinel is blind: journal unavailable, may repeat"
     lines = [
         head,
         f"Since {since:%H:%M:%S} UTC nothing can be recorded and no playbook step starts.",
     ]
-    lines += [f"  failing: {each}" for each in seen[:20]]
+    lines += [f"  failing: {each}" for each in untold[:LISTED]]
+    more = len(untold[LISTED:]) + before
+    lines += [f"  and {more} more, still failing"] if more else []
     body = "\n".join(lines)
     return Message(head, body, head, "0000", "", Urgency.high)
 

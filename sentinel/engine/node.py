@@ -24,6 +24,7 @@ from sentinel.engine.deciding import Deciding, Decisions
 from sentinel.engine.discovery import Discovering
 from sentinel.engine.failpoint import Stage, is_off, warn
 from sentinel.engine.folds import Folds, SiteState
+from sentinel.engine.objectives import Objectives
 from sentinel.engine.performer import Performer
 from sentinel.engine.posting import Posting
 from sentinel.engine.present import Present
@@ -115,6 +116,7 @@ class Node:
             settings.data, clock, notifier, on_blind=self._on_blind, seen=self._failing
         )
         self.upkeep = Upkeep(self)
+        self.objectives = Objectives(self)
         self.rota = Rota(self.decisions, notifier)
         self._notifier = notifier
         self._loops: list[asyncio.Task[None]] = []
@@ -183,6 +185,7 @@ class Node:
             self.performer.run,
             self.upkeep.run,
             self.discovering.run,
+            self.objectives.run,
         )
         self._loops = [asyncio.ensure_future(self._kept(loop)) for loop in loops]
 

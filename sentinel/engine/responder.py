@@ -191,6 +191,8 @@ def _obey(
             return _merge(deciding, course, command.into, by)
         case cmd.Answer():
             return runs.answer(course, command, by)
+        case cmd.RunPlaybook():
+            return runs.ask_for(course, command.playbook, by)
         case cmd.CancelRun():
             return runs.cancel(course, command.run, by, force=command.force)
         case cmd.Redact():

@@ -104,6 +104,13 @@ class CancelRun:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPlaybook:
+    """Run this playbook now, for this incident, whether it matches or not."""
+
+    playbook: str
+
+
+@dataclass(frozen=True, slots=True)
 class Redact:
     """Delete the text of one fact; its hashes still verify."""
 
@@ -113,7 +120,7 @@ class Redact:
 
 Command = (
     Acknowledge | Release | Mitigate | Resolve | Reopen | Close | Escalate | Snooze | Assign
-    | Note | SetSeverity | Merge | Answer | CancelRun | Redact
+    | Note | SetSeverity | Merge | Answer | RunPlaybook | CancelRun | Redact
 )  # fmt: skip
 
 NAMES: Mapping[str, type] = {
@@ -130,6 +137,7 @@ NAMES: Mapping[str, type] = {
     "severity": SetSeverity,
     "merge": Merge,
     "answer": Answer,
+    "run": RunPlaybook,
     "cancel": CancelRun,
     "redact": Redact,
 }
@@ -148,6 +156,7 @@ ALLOWED: Mapping[str, frozenset[Status]] = {
     "severity": frozenset({Status.triggered, Status.acknowledged, Status.mitigated}),
     "merge": frozenset({Status.triggered, Status.acknowledged, Status.mitigated}),
     "answer": frozenset({Status.triggered, Status.acknowledged, Status.mitigated, Status.resolved}),
+    "run": frozenset({Status.triggered, Status.acknowledged, Status.mitigated}),
     "cancel": frozenset({Status.triggered, Status.acknowledged, Status.mitigated, Status.resolved}),
     "note": frozenset(Status),
     "redact": frozenset(Status),
@@ -158,7 +167,8 @@ ALLOWED: Mapping[str, frozenset[Status]] = {
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why not. `reason`: ``state``, ``unknown_incident``, ``not_snoozable``, ``still_firing``,
-    ``bad_merge``, ``no_such_step``, ``not_asked``, ``changed_inputs``, ``nobody_left``."""
+    ``bad_merge``, ``no_such_step``, ``not_asked``, ``changed_inputs``, ``nobody_left``,
+    ``unknown_playbook``, ``no_steps``, and for a run what its guard says (`RunRefused`)."""
 
     reason: str
     text: str

@@ -28,6 +28,16 @@ from sentinel.timeline.run_facts import StepWaiting
 LOOK_AT_HEALTH = timedelta(seconds=2)
 """While a step waits for a probe to be well, its results are looked at this often."""
 
+FORBIDDEN = {
+    "automation_off": "automation is off",
+    "circuit": "its circuit is open after failed remediations; `sentinel automation allow` closes it",
+    "cooldown": "it ran too short a time ago",
+    "runs": "it ran as often as it may",
+    "targets": "it touched as many things as it may",
+    "at_once": "as many runs as may are under way",
+}
+"""What a guard's refusal means, for who asked for the run."""
+
 
 def playbook_of(course: Course, state: RunState) -> Playbook:
     """The playbook as the run pinned it (rule 23)."""
@@ -65,19 +75,47 @@ def begin(course: Course, playbook: Playbook) -> None:
     if not playbook.steps and not playbook.lastly:
         return
     state = course.state
-    context = context_of(course)
-    labels = dict(state.labels)
-    bound = match_bindings(context, labels=labels, severity=state.severity)
-    guard = guard_key(playbook, bound)
     run_id = crockford(f"run {state.incident} {state.opening} {playbook.id}", 8)
+    _queue(course, playbook, run_id)
+
+
+def ask_for(course: Course, name: str, by: str) -> cmd.Refusal | None:
+    """A person wants this playbook run now. It may run again and need not match; its limits hold, and
+    when they forbid it nothing is queued: who asked is told at once."""
+    state = course.state
+    playbook = course.situation.policy.playbooks.get(name)
+    if playbook is None:
+        return cmd.Refusal("unknown_playbook", f"there is no playbook {name}")
+    if not playbook.steps and not playbook.lastly:
+        return cmd.Refusal("no_steps", f"{name} has no steps: it only says who is paged")
+    asked = sum(bool(each.requested_by) for each in state.runs.values())
+    run_id = crockford(f"run {state.incident} {state.opening} {name} asked {asked}", 8)
+    answer = _ask_guard(course, playbook, run_id, _guard_of(course, playbook))
+    if isinstance(answer, GuardRefusal):
+        return cmd.Refusal(answer.reason, f"{name} does not run: {FORBIDDEN[answer.reason]}")
+    _queue(course, playbook, run_id, requested_by=by)
+    return None
+
+
+def _guard_of(course: Course, playbook: Playbook) -> str:
+    """The guard of a run that would be queued now."""
+    state = course.state
+    labels = dict(state.labels)
+    bound = match_bindings(context_of(course), labels=labels, severity=state.severity)
+    return guard_key(playbook, bound)
+
+
+def _queue(course: Course, playbook: Playbook, run_id: str, *, requested_by: str = "") -> None:
+    state = course.state
     queued = run.queue(
         run_id,
         playbook,
         opening=state.opening,
-        guard=guard,
-        labels=labels,
+        guard=_guard_of(course, playbook),
+        labels=dict(state.labels),
         severity=state.severity,
         now=course.now,
+        requested_by=requested_by,
     )
     course.take([queued])
     _admit(course, playbook, run_id)
@@ -85,15 +123,7 @@ def begin(course: Course, playbook: Playbook) -> None:
 
 def _admit(course: Course, playbook: Playbook, run_id: str) -> None:
     state = course.state.runs[run_id]
-    answer = admit(
-        course.guard(state.guard),
-        playbook.limits,
-        run=run_id,
-        incident=course.state.incident,
-        others=course.situation.others(state.guard, playbook.id),
-        automation_on=course.situation.automation_on,
-        now=course.now,
-    )
+    answer = _ask_guard(course, playbook, run_id, state.guard)
     for fact in answer.facts:
         course.on_guard(state.guard, fact.what)
     match answer:
@@ -104,6 +134,20 @@ def _admit(course: Course, playbook: Playbook, run_id: str) -> None:
         case Queued():
             if answer.replaced is not None:
                 _refuse_replaced(course, *answer.replaced)
+
+
+def _ask_guard(
+    course: Course, playbook: Playbook, run_id: str, guard: str
+) -> Admitted | Queued | GuardRefusal:
+    return admit(
+        course.guard(guard),
+        playbook.limits,
+        run=run_id,
+        incident=course.state.incident,
+        others=course.situation.others(guard, playbook.id),
+        automation_on=course.situation.automation_on,
+        now=course.now,
+    )
 
 
 def _refuse_replaced(course: Course, replaced: str, incident: str) -> None:

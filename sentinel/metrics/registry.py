@@ -6,6 +6,7 @@ line to explain*: what is counted here is in no fold and is lost with the proces
 """
 
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -156,6 +157,7 @@ class Metrics:
             registry=own,
         )
         self._tell_discovery(own)
+        self._tell_objectives(own)
         Info("sentinel_build", "The version that runs", registry=own).info({"version": __version__})
 
     def _tell_discovery(self, own: CollectorRegistry) -> None:
@@ -180,6 +182,41 @@ class Metrics:
             ["discovery"],
             registry=own,
         )
+
+    def _tell_objectives(self, own: CollectorRegistry) -> None:
+        names = ["client", "service", "objective"]
+        self.objective_ratio = Gauge(
+            "sentinel_objective_ratio",
+            "Share of the objective's window in which it held, of what is known",
+            names,
+            registry=own,
+        )
+        self.objective_budget = Gauge(
+            "sentinel_objective_budget_remaining_ratio",
+            "Share of the objective's error budget that is left, below 0 when it is overspent",
+            names,
+            registry=own,
+        )
+        self.objective_burn = Gauge(
+            "sentinel_objective_burn_rate",
+            "How many times faster than allowed the objective was missed over a window",
+            [*names, "window"],
+            registry=own,
+        )
+
+    def show_objective(
+        self,
+        name: tuple[str, str, str],
+        *,
+        ratio: float | None,
+        budget_left: float | None,
+        burn_rates: Mapping[str, float | None],
+    ) -> None:
+        """How an objective (client, service, what is promised) stands; None: no series."""
+        _set(self.objective_ratio, name, ratio)
+        _set(self.objective_budget, name, budget_left)
+        for window, rate in burn_rates.items():
+            _set(self.objective_burn, (*name, window), rate)
 
     def forget_discovery(self, id: str) -> None:
         """End the series of a declaration that is gone."""
@@ -207,6 +244,13 @@ class Metrics:
             return Page(body, content_type, "")
         packer = zlib.compressobj(level=1, wbits=_GZIP)
         return Page(packer.compress(body) + packer.flush(), content_type, "gzip")
+
+
+def _set(family: Gauge, labels: Sequence[str], value: float | None) -> None:
+    if value is None:
+        family.remove(*labels)
+    else:
+        family.labels(*labels).set(value)
 
 
 def takes_gzip(encodings: str) -> bool:

@@ -66,6 +66,11 @@ class Objective:
             case Promise.latency:
                 return duration_s < self.under_s if usable else None
 
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """Client, service and what is promised: there is one of each."""
+        return self.client, self.service, self.promise.value
+
     def labels(self, burn: Burn) -> Labels:
         """What its alert is known by."""
         return {
@@ -197,14 +202,18 @@ def _pace(objective: Objective, windows: Windows, pair: Pair, *, series: int) ->
     return _Pace.burns
 
 
-def wording(objective: Objective, found: Burning, *, left: float) -> str:
-    """An alert's sentence. `left` is the share of the budget that is left."""
+def wording(objective: Objective, found: Burning, *, left: float | None) -> str:
+    """An alert's sentence. `left` is the share of the budget that is left, None: not known."""
     pair = found.pair
+    rest = (
+        f"; {max(left, 0.0):.0%} of {span_word(objective.window_s)} is left"
+        if left is not None
+        else ""
+    )
     return (
         f"{objective.service} of {objective.client} burns its {objective.promise} budget"
         f" {found.long_rate:.1f} times too fast over {span_word(pair.long_s)}"
-        f" and {found.short_rate:.1f} times over {span_word(pair.short_s)};"
-        f" {max(left, 0.0):.0%} of {span_word(objective.window_s)} is left"
+        f" and {found.short_rate:.1f} times over {span_word(pair.short_s)}{rest}"
     )
 
 

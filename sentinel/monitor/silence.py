@@ -13,6 +13,9 @@ from sentinel.localtime import cron_before
 from sentinel.monitor.verdict import Verdict, VerdictState
 from sentinel.words import Labels, Place, Seconds, Span
 
+MOST_OCCURRENCES = 10_000
+_LEAST = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Silence:
@@ -105,6 +108,23 @@ def maintenance_active(window: Maintenance, now: datetime) -> Span | None:
         return None
     span = Span(start, start + timedelta(seconds=window.lasts_s))
     return span if now in span else None
+
+
+def occurrences(
+    cron: str, timezone: str, lasts_s: Seconds, *, from_at: datetime, to_at: datetime
+) -> tuple[Span, ...]:
+    """A window's occurrences that touch [from_at, to_at), the newest first, at most 10,000: what
+    `maintenance_active` answers for an instant, for a span. Raises ValueError as `cron_before`."""
+    found: list[Span] = []
+    lasts = timedelta(seconds=lasts_s)
+    at = to_at - _LEAST
+    for _ in range(MOST_OCCURRENCES):
+        start = cron_before(cron, timezone, at)
+        if start is None or start + lasts <= from_at:
+            break
+        found.append(Span(start, start + lasts))
+        at = start - _LEAST
+    return tuple(found)
 
 
 def automation_paused(labels: Labels, now: datetime, maintenance: Iterable[Maintenance]) -> str:

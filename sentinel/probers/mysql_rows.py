@@ -10,12 +10,14 @@ import asyncio
 import re
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any
 
 import pymysql
+from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
 from sentinel.probers.sqlrows import MARGIN_S, Answered, Asked
@@ -32,6 +34,31 @@ _REFUSED = frozenset({1040, 1049, 1053, 1129, 1130, 1203, 1226})
 _READ_ONLY = frozenset({1290, 1792, 1836})
 _LOCKED = frozenset({1205, 1213})
 _LOST = frozenset({2006, 2013, 2055})
+
+
+_NONSENSE = (
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    NotImplementedError,
+    struct.error,
+)
+"""What the driver raises when it is answered with what MySQL would never say."""
+MOST_RECEIVED = 8 << 20
+"""Bytes that are read in one conversation: a packet may say that it has any number of parts."""
+
+
+class _Bounded(Connection):  # type: ignore[misc]
+    """The driver's connection, which takes no more than `MOST_RECEIVED`."""
+
+    _came = 0
+
+    def _read_bytes(self, num_bytes: int) -> Any:
+        self._came += num_bytes
+        if self._came > MOST_RECEIVED:
+            raise LookupError(f"more than {MOST_RECEIVED >> 20} MiB were announced")
+        return super()._read_bytes(num_bytes)
 
 
 async def ask(asked: Asked, now: Callable[[], float], threads: Executor) -> Answered:
@@ -69,7 +96,7 @@ def _ask(asked: Asked, sock: socket.socket, answered: Answered, now: Callable[[]
     connection: Any = None
     try:
         left_s = max(asked.deadline - started, 0.001)
-        connection = pymysql.connect(
+        connection = _Bounded(
             host=asked.host,
             user=asked.user,
             password=asked.password.encode(),
@@ -89,6 +116,9 @@ def _ask(asked: Asked, sock: socket.socket, answered: Answered, now: Callable[[]
         started, phase = now(), "query"
         _begin(connection, asked.deadline - started - MARGIN_S)
         _read(connection, asked.query, answered)
+    except _NONSENSE as error:
+        answered.reason = Reason.protocol_error
+        answered.text = f"what came is not MySQL's: {error or type(error).__name__}"
     except (pymysql.Error, OSError, ValueError) as error:
         _explain(error, answered, late=now() >= asked.deadline - MARGIN_S)
     finally:
@@ -101,13 +131,15 @@ def _ask(asked: Asked, sock: socket.socket, answered: Answered, now: Callable[[]
 def _tls(asked: Asked) -> dict[str, Any]:
     if asked.tls == "off":
         return {"ssl_disabled": True}
+    if asked.tls == "prefer":
+        return {}
     context = ssl.create_default_context(cafile=asked.ca_file or None)
     if asked.tls != "verify":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if asked.cert_file:
         context.load_cert_chain(asked.cert_file, asked.key_file or None)
-    return {"ssl": context} if asked.tls != "prefer" else {}
+    return {"ssl": context}
 
 
 def _begin(connection: Any, left_s: float) -> None:
@@ -147,6 +179,8 @@ def _explain(error: Exception, answered: Answered, *, late: bool) -> None:
         answered.reason = Reason.timeout
     elif isinstance(cause, OSError):
         answered.reason = of_os_error(cause)
+    elif isinstance(error, pymysql.InternalError) and not number:
+        answered.reason = Reason.protocol_error  # the driver's own: packets out of order
     else:
         answered.reason = _of_number(number)
     answered.network = answered.reason in NETWORK

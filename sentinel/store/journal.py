@@ -6,7 +6,7 @@ transaction, or nothing. The journal seals facts (hash, salt, version) and calls
 it is passed `now`. ``sqlite`` and ``postgres`` stand behind it, under one contract suite.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from sentinel.monitor.probe import CheckResult
 from sentinel.store.rollups import Rollup
+from sentinel.store.samples import Checked
 from sentinel.timeline.chain import Sealed
 from sentinel.timeline.facts import Fact, Recorded
 from sentinel.words import Labels, Severity
@@ -235,6 +236,13 @@ class View(Protocol):
         self, probe: str, from_at: datetime, to_at: datetime, limit: int = 1000
     ) -> Sequence[CheckResult]:
         """Results of a probe due in [from_at, to_at), newest first, all locations."""
+        ...
+
+    def checked(
+        self, series: Collection[tuple[str, str]], from_at: datetime, to_at: datetime
+    ) -> Sequence[Checked]:
+        """What the checks of these (probe, location) due in [from_at, to_at) came to, oldest first,
+        read together: for counting many probes over minutes. Unbounded: ask for short spans."""
         ...
 
     def rollups(self, probe: str, from_at: datetime, to_at: datetime) -> Sequence[Rollup]:

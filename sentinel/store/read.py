@@ -1,6 +1,6 @@
 """The `View` over plain SQL, the same for both stores."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from zlib import decompress
 
@@ -17,6 +17,7 @@ from sentinel.store.journal import (
     WorkKind,
 )
 from sentinel.store.rollups import Rollup
+from sentinel.store.samples import Checked
 from sentinel.store.sql import Row, Sql
 from sentinel.timeline import chain
 from sentinel.timeline.chain import Sealed
@@ -157,6 +158,11 @@ class SqlView:
         self, probe: str, from_at: datetime, to_at: datetime, limit: int = 1000
     ) -> Sequence[CheckResult]:
         return samples.results(self._sql, probe, from_at=from_at, to_at=to_at, limit=limit)
+
+    def checked(
+        self, series: Collection[tuple[str, str]], from_at: datetime, to_at: datetime
+    ) -> Sequence[Checked]:
+        return samples.checked(self._sql, series, from_at=from_at, to_at=to_at)
 
     def rollups(self, probe: str, from_at: datetime, to_at: datetime) -> Sequence[Rollup]:
         return samples.rollups(self._sql, probe, from_at=from_at, to_at=to_at)

@@ -11,10 +11,10 @@ without asking each other.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -44,6 +44,17 @@ _SAMPLES = 11
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 _decode = msgspec.msgpack.Decoder().decode
 _decode_entries = msgspec.msgpack.Decoder(list[Entry]).decode
+
+
+class Checked(NamedTuple):
+    """What counting needs of a result."""
+
+    probe: str
+    location: str
+    due_at: datetime
+    outcome: Outcome
+    duration_s: float
+    network: bool
 
 
 class Interned:
@@ -252,6 +263,31 @@ def results(
         unpack(probe, located[series], -before, found[before, series], shapes)
         for before, series in newest
     ]
+
+
+def checked(
+    sql: Sql, series: Collection[tuple[str, str]], *, from_at: datetime, to_at: datetime
+) -> list[Checked]:
+    """The checks of these (probe, location) due in [from_at, to_at), oldest first."""
+    named = {id_of_series(*each): each for each in series}
+    parts = sorted({id_ % PARTS for id_ in named})
+    found: dict[tuple[int, int], bytes] = {}
+    for windows in _windows(sql, micros(from_at), micros(to_at)) if named else ():
+        rows = sql.rows(
+            "SELECT series, due_at, body FROM results"  # noqa: S608
+            f" WHERE window_at IN ({_marks(windows)}) AND part IN ({_marks(parts)}) ORDER BY seq",
+            (*windows, *parts),
+        )
+        for row in rows:
+            for id_, due_at, body in entries_of(*row):
+                if id_ in named and micros(from_at) <= due_at < micros(to_at):
+                    found.setdefault((due_at, id_), body)
+    return [_checked(*named[id_], due_at, found[due_at, id_]) for due_at, id_ in sorted(found)]
+
+
+def _checked(probe: str, location: str, due_at: int, body: bytes) -> Checked:
+    _, _, duration_s, outcome, _, _, network, *_ = _decode(body)
+    return Checked(probe, location, instant(due_at), _OUTCOMES[outcome], duration_s, network)
 
 
 def _windows(sql: Sql, from_us: int, to_us: int) -> Iterator[tuple[int, ...]]:

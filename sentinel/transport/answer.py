@@ -123,7 +123,7 @@ def _text(reason: Reason, text: str, request: Request) -> str:
         case Reason.headers_too_large:
             return f"the response head is too large: {text}"
         case _:
-            return text
+            return text or reason.replace("_", " ")  # libcurl has no words for some decoders
 
 
 def _verified(code: int, request: Request, phases: dict[str, float]) -> bool | None:

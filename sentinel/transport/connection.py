@@ -5,12 +5,13 @@ chain also when it was refused."""
 import errno
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from sentinel.transport.dial import Dialled, Undialled, dial, why
-from sentinel.transport.lookup import Lookup, Unfound
+from sentinel.transport.lookup import Address, Lookup, Unfound, written_out
 from sentinel.transport.reasons import Reason
 from sentinel.transport.secure import PIECE, Terms, Tls, Unusable
 from sentinel.transport.secure import why as why_tls
@@ -211,7 +212,9 @@ async def connected(sockets: Sockets, lookup: Lookup, peer: Peer, deadline: floa
     if not 0 < peer.port < 65536:
         exchange = Exchange(_url(peer), Reason.invalid_request, f"{peer.port} is no port")
         return Connection(exchange, sockets, None)
-    found = await lookup.find(peer.host, peer.port, deadline, ip=peer.ip)
+    found: Sequence[Address] | Unfound | None = written_out(peer.host, peer.port, peer.ip)
+    if not found:
+        found = await lookup.find(peer.host, peer.port, deadline, ip=peer.ip)
     resolved = time.monotonic()
     if isinstance(found, Unfound):
         spent = resolved - began

@@ -93,7 +93,40 @@ async def dial(
         addresses = [address for address in addresses if address.family == family]
     if not addresses:
         return Undialled(Reason.connect_unreachable, "no address of the source's family")
+    if len(addresses) == 1:
+        return await _only(sockets, addresses[0], deadline, source_ip)
     return await _Race(sockets, _in_turns(addresses), source_ip).won(deadline)
+
+
+async def _only(
+    sockets: Sockets, address: Address, deadline: float, source_ip: str
+) -> Dialled | Undialled:
+    """Most names have one address that matters, and nearly all checks are of such."""
+    try:
+        own = begun(address, source_ip=source_ip)
+    except OSError as error:
+        return why(error, address)
+    result: Dialled | Undialled | None = None
+    try:
+        while not is_open(own):  # bounded by the deadline
+            if not await sockets.writable(own, deadline):
+                result = _too_late(sockets, address)
+                break
+        else:
+            result = Dialled(own, address)
+    except OSError as error:
+        result = why(error, address)
+    finally:
+        if not isinstance(result, Dialled):  # cancelled, too
+            sockets.drop(own)
+    return result
+
+
+def _too_late(sockets: Sockets, address: Address | None) -> Undialled:
+    if sockets.closed:
+        return Undialled(Reason.client_failed, "the transport was closed", address)
+    where = f" to {address.ip} port {address.port}" if address is not None else ""
+    return Undialled(Reason.connect_timeout, f"connecting{where} took too long", address)
 
 
 def why(error: OSError, address: Address | None) -> Undialled:
@@ -148,10 +181,9 @@ class _Race:
                     winner = self._winner()
                 if winner is not None:
                     return winner
-                if self._sockets.closed:
-                    return Undialled(Reason.client_failed, "the transport was closed")
-                if time.monotonic() >= deadline:
-                    return self._too_late()
+                if self._sockets.closed or time.monotonic() >= deadline:
+                    tried = next(reversed(self._running.values()), self._failed.address)
+                    return _too_late(self._sockets, tried)
         finally:
             for own in self._running:
                 self._sockets.drop(own)
@@ -193,8 +225,3 @@ class _Race:
             self._sockets.forget(until, ring)
             for own in self._running:
                 self._sockets.leave(own.fileno())
-
-    def _too_late(self) -> Undialled:
-        tried = next(reversed(self._running.values()), self._failed.address)
-        where = f" to {tried.ip} port {tried.port}" if tried is not None else ""
-        return Undialled(Reason.connect_timeout, f"connecting{where} took too long", tried)

@@ -215,7 +215,8 @@ def _answered(
         size_bytes=sum(map(len, talk.chunks)),
         pems=_pems(curl) if asked.tls != "off" else (),
     )
-    return FtpAnswered(exchange, reason, text, tuple(talk.turns), b"".join(talk.chunks))
+    said = text or reason.replace("_", " ")  # libcurl has no words for a line without an end
+    return FtpAnswered(exchange, reason, said, tuple(talk.turns), b"".join(talk.chunks))
 
 
 def _verified(asked: FtpAsked, code: int, talk: _Talk) -> bool | None:

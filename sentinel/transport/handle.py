@@ -20,6 +20,8 @@ from sentinel.transport.wire import Request
 Reader = Callable[[bytes], int | None]
 """Takes a chunk of a good answer's body; may answer with WRITEFUNC_PAUSE."""
 
+_MOST_CHUNKS = 256
+"""Joining a list costs a hundred bytes a chunk, and a hostile server sends chunks of one byte."""
 _NEGOTIATED = b"SSL connection using "
 
 
@@ -59,6 +61,7 @@ class Handle:
 
     __slots__ = (
         "_good",
+        "_many",
         "chunks",
         "curl",
         "limit",
@@ -87,6 +90,7 @@ class Handle:
         """Forget the last answer."""
         self.lines.clear()
         self.chunks: list[bytes] = []
+        self._many = bytearray()
         self._good: bool | None = None
         self.size = 0
         self.limit = 0
@@ -122,6 +126,9 @@ class Handle:
             return paused
         self.size = size
         self.chunks.append(chunk)
+        if len(self.chunks) > _MOST_CHUNKS:
+            self._many += b"".join(self.chunks)
+            self.chunks.clear()
         return None
 
     def on_debug(self, kind: int, text: bytes) -> None:
@@ -154,6 +161,8 @@ class Handle:
 
     def body(self) -> bytes:
         """The decoded body, as far as it came and was not taken by a reader."""
+        if self._many:
+            return bytes(self._many) + b"".join(self.chunks)
         return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
 
     def pems(self) -> Sequence[str]:

@@ -14,6 +14,8 @@ _STATUS = re.compile(rb"HTTP/1\.([01])[ \t]([2-9]\d\d)")
 _MOST_REGULAR = 16 * 1024
 """A head up to this size exceeds no limit of `transport.heads`."""
 _MOST_DIGITS = 18
+_MOST_PIECES = 256
+"""Joining a list costs a hundred bytes a piece, and a hostile server sends chunks of one byte."""
 
 
 class Answer:
@@ -29,6 +31,7 @@ class Answer:
         "_heads",
         "_left",
         "_limit",
+        "_many",
         "_without_body",
         "done",
         "head",
@@ -46,6 +49,7 @@ class Answer:
         self.version = ""
         self.head = b""
         self.pieces: list[bytes] = []
+        self._many = bytearray()
         self.size_bytes = 0
         self.reason: Reason | None = None
         self.text = ""
@@ -59,6 +63,8 @@ class Answer:
     @property
     def body(self) -> bytes:
         """The body as far as it came, at most `limit` bytes."""
+        if self._many:
+            return bytes(self._many) + b"".join(self.pieces)
         return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
 
     @property
@@ -104,6 +110,7 @@ class Answer:
 
     def stop(self) -> None:
         """Nothing more will be fed; why not is said elsewhere. What came is kept, as ever."""
+        self._chunks = None
         if self._heads is not None:
             self._adopt(self._heads)
 
@@ -158,6 +165,8 @@ class Answer:
     def _read(self, received: bytes) -> None:
         if self._chunks is not None:
             self.done = self._chunks.take(received)
+            if self.done:
+                self._chunks = None  # it holds us: nobody shall have to collect a circle
         elif self._left is None:
             self._keep(received)
         else:
@@ -176,9 +185,13 @@ class Answer:
             text = f"the body is larger than {self._limit} bytes"
             raise Wrong(Reason.body_too_large, text)
         self.pieces.append(piece)
+        if len(self.pieces) > _MOST_PIECES:
+            self._many += b"".join(self.pieces)
+            self.pieces.clear()
 
     def _fail(self, wrong: Wrong) -> None:
         self.reason, self.text, self.done = wrong.reason, wrong.text, True
+        self._chunks = None
 
 
 def _regular(head: bytes) -> Framing | None:

@@ -23,7 +23,7 @@ from typing import Any
 from sentinel.transport.cookies import set_by
 from sentinel.transport.dial import dial
 from sentinel.transport.lookup import Lookup, Unfound, written_out
-from sentinel.transport.plan import Plan, planned
+from sentinel.transport.plan import LONGEST_REMEMBERED, Plan, planned
 from sentinel.transport.redirects import FOLLOWED
 from sentinel.transport.secure import Tls, Unusable
 from sentinel.transport.sockets import Sockets
@@ -73,7 +73,8 @@ class Lane:
             return None
         exchange = talk.exchange()
         if exchange.status in FOLLOWED and set_by(exchange.head, request.url) is None:
-            self._know(request.url, Known.elsewhere)
+            if len(request.url) <= LONGEST_REMEMBERED:
+                self._know(request.url, Known.elsewhere)
             return None
         if plan.terms is not None and exchange.reason is None:
             self._know(plan.origin, Known.proven)

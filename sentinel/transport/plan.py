@@ -17,6 +17,11 @@ from sentinel.transport.wire import ALWAYS_PRIVATE, Request
 
 MOST_SENT = 64 * 1024
 """Bytes of a request with its body; a larger one wants both directions driven at once."""
+LONGEST_URL = 8 * 1024
+"""Characters of a URL that are read here; the pattern costs hundreds of bytes for each of them."""
+LONGEST_REMEMBERED = 512
+"""Characters of a URL that something is remembered of: a redirect may lead to ever new ones, and
+tens of thousands of them must not fill the memory."""
 
 _HERE = {
     *("url", "method", "headers", "body", "follow", "max_redirects", "body_limit", "private"),
@@ -63,6 +68,8 @@ class Plan:
 
 def planned(request: Request) -> Plan | None:
     """The plan; None when it must go over libcurl. Plans of requests without secrets are kept."""
+    if len(request.url) > LONGEST_REMEMBERED:
+        return _plan(request)
     if request.private or (request.headers and _secret(request)):
         return _plan(request)
     return _kept(request)
@@ -78,7 +85,7 @@ def _kept(request: Request) -> Plan | None:
 
 
 def _plan(request: Request) -> Plan | None:
-    url = _URL.fullmatch(request.url)
+    url = _URL.fullmatch(request.url) if len(request.url) <= LONGEST_URL else None
     if url is None or not _usual(request) or not _canonical(url["host"]):
         return None
     scheme: Literal["http", "https"] = "https" if url["scheme"] == "https" else "http"

@@ -26,6 +26,8 @@ MAX_ROW = 1 << 20
 """Characters of one row that is not complete yet."""
 MAX_FIELDS = 500
 MAX_NAME = 60
+MAX_SPELLED = 256
+"""Characters of a name, however it is written; what comes behind them does not count."""
 """Characters of a field's name."""
 MAX_DEPTH = 100
 
@@ -68,9 +70,13 @@ class Reader(Protocol):
     def end(self) -> list[Row]: ...
 
 
-@lru_cache(maxsize=4096)  # every row has the same names
 def name_of(text: str) -> str:
     """``g:Image Link`` and ``image_link`` are the same name; cut at 60 characters."""
+    return _plain_name(text if len(text) <= MAX_SPELLED else text[:MAX_SPELLED])
+
+
+@lru_cache(maxsize=4096)  # every row has the same names
+def _plain_name(text: str) -> str:
     return "_".join(text.strip().lower().removeprefix("g:").replace("-", "_").split())[:MAX_NAME]
 
 

@@ -11,7 +11,7 @@ import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sentinel.transport.reasons import Reason, of_verification
@@ -27,6 +27,8 @@ _VERSIONS = {
     "TLS 1.3": ssl.TLSVersion.TLSv1_3,
 }
 _DER = 2
+_USUAL = 12 * 1024
+"""Bytes of a certificate that is remembered: a hostile server may present ever new ones."""
 _Stamp = tuple[str, int, int, int]
 
 
@@ -149,11 +151,12 @@ def why(error: OSError, tls: Tls, server_name: str) -> tuple[Reason, str]:
 def context(terms: Terms, *, library: Any = ssl) -> Any:
     """The library's context for these terms, kept until one of their files changes. Raises OSError
     or ValueError."""
-    files = [terms.cert_file, terms.key_file]
-    files += [terms.ca_file] if terms.ca_file else trusted()
-    return _made(terms, library, tuple(_stamp(path) for path in files if path))
+    authorities = (terms.ca_file,) if terms.ca_file else trusted()
+    files = (*authorities, terms.cert_file, terms.key_file)
+    return _made(terms, library, tuple([_stamp(path) for path in files if path]))
 
 
+@cache
 def trusted() -> Sequence[str]:
     """The file, else the folder, where this machine keeps the authorities it trusts
     (``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` win); empty when it keeps none."""
@@ -188,7 +191,8 @@ def _made(terms: Terms, library: Any, _stamps: tuple[_Stamp, ...]) -> Any:
 
 
 def _pem(one: Any) -> str:
-    return _armoured(one if isinstance(one, bytes) else one.public_bytes(_DER))
+    der = one if isinstance(one, bytes) else one.public_bytes(_DER)
+    return _armoured(der) if len(der) <= _USUAL else ssl.DER_cert_to_PEM_cert(der)
 
 
 @lru_cache(maxsize=4096)  # the same few certificates are seen at every check

@@ -22,6 +22,10 @@ NO_CHAIN = -62135596800
 """What blackbox_exporter says of the verified chain when nothing was verified (Go's zero time)."""
 
 
+_LONGEST_ADDRESS = 64
+_LONGEST_DATE = 64
+_LONGEST_NUMBER = 20
+"""Digits: 64 bits have no more, and Python refuses to read those of thousands."""
 _SHOWN = re.compile(rb"(?i)\r\n(content-length|last-modified)[ \t]*:[ \t]*([^\r\n]*)")
 
 
@@ -153,12 +157,16 @@ CERTIFICATE_NAMES: Mapping[str, Any] = {
 
 
 def _length(digits: bytes) -> int:
-    return int(digits) if digits.isdigit() else -1
+    return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else -1
+
+
+def _http_date(text: bytes) -> float | None:
+    """Seconds of a Last-Modified value; None when it is not a date."""
+    return _read_date(text) if len(text) <= _LONGEST_DATE else None
 
 
 @lru_cache(maxsize=4096)
-def _http_date(text: bytes) -> float | None:
-    """Seconds of a Last-Modified value; None when it is not a date."""
+def _read_date(text: bytes) -> float | None:
     try:
         at = parsedate_to_datetime(text.decode("iso-8859-1"))
     except (ValueError, OverflowError):
@@ -166,8 +174,12 @@ def _http_date(text: bytes) -> float | None:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
-@lru_cache(maxsize=4096)
 def _is_address(name: str) -> bool:
+    return len(name) <= _LONGEST_ADDRESS and _reads_as_address(name)
+
+
+@lru_cache(maxsize=4096)
+def _reads_as_address(name: str) -> bool:
     try:
         ip_address(name)
     except ValueError:

@@ -15,6 +15,9 @@ from ipaddress import ip_address
 _MAX_PARTS = 1024
 """More elements than this in one structure is not a certificate that anyone meant to serve."""
 
+_USUAL = 16 * 1024
+"""Characters of a PEM that is remembered: a hostile server may present ever new ones, of any size."""
+
 _SEQUENCE, _SET, _OID, _INTEGER = 0x30, 0x31, 0x06, 0x02
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
@@ -62,11 +65,15 @@ class Certificate:
 def chain(pems: Sequence[str]) -> tuple[Certificate, ...]:
     """The certificates as presented, leaf first. What cannot be read is left out: OpenSSL has
     already judged it, and a fact less must not cost the check."""
-    read = (_from_pem(pem) for pem in pems)
+    read = (_remembered(pem) if len(pem) <= _USUAL else _from_pem(pem) for pem in pems)
     return tuple(certificate for certificate in read if certificate is not None)
 
 
 @lru_cache(maxsize=4096)  # the same few certificates are seen at every check
+def _remembered(pem: str) -> Certificate | None:
+    return _from_pem(pem)
+
+
 def _from_pem(pem: str) -> Certificate | None:
     try:
         lines = pem.strip().splitlines()

@@ -5,10 +5,9 @@ Instants are RFC 3339 in UTC. Errors are ``{"error": reason, "text": sentence}``
 """
 
 import json
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import Enum
 from functools import wraps
 from typing import Any
@@ -20,13 +19,11 @@ from starlette.routing import Route
 
 from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
-from sentinel.engine.muting import silences as all_silences
 from sentinel.engine.node import Node
 from sentinel.engine.verdicts import states_of
 from sentinel.incident import commands as cmd
 from sentinel.incident.naming import title
 from sentinel.incident.state import IncidentState
-from sentinel.labels import check as check_matchers
 from sentinel.localtime import zone
 from sentinel.oncall.schedule import on_call
 from sentinel.review.export import export_json, export_markdown
@@ -37,8 +34,6 @@ from sentinel.timeline.chain import verify
 from sentinel.timeline.facts import Fact
 from sentinel.timeline.site_facts import (
     AutomationSwitched,
-    SilenceAdded,
-    SilenceExpired,
     TokenIssued,
     TokenRevoked,
 )
@@ -192,7 +187,11 @@ async def incident_command(request: Request, node: Node, who: Caller) -> Respons
         status = 404 if answer.reason == "unknown_incident" else 409
         return refused(answer.reason, answer.text, status)
     state = await _state(node, name)
-    return Json({"incident": name, "status": state.status, "holder": state.holder})
+    answered = {"incident": name, "status": state.status, "holder": state.holder}
+    if isinstance(command, cmd.RunPlaybook):
+        asked = [run for run in state.runs.values() if run.requested_by == by]
+        answered |= {"run": asked[-1].id, "run_status": asked[-1].status}
+    return Json(answered)
 
 
 @known
@@ -282,45 +281,6 @@ async def oncall(request: Request, node: Node, who: Caller) -> Response:
 
 
 @known
-async def silences(request: Request, node: Node, who: Caller) -> Response:
-    """``GET /silences``, ``POST /silences {matchers, for_s | to_at, reason}``."""
-    if request.method == "GET":
-        found = await node.decisions.run([], all_silences)
-        return Json({"silences": found})
-    try:
-        body = await body_of(request)
-        matchers = {
-            name: tuple(value) if isinstance(value, list) else str(value)
-            for name, value in dict(body["matchers"]).items()
-        }
-        check_matchers(matchers)
-        if not any(matchers.values()):
-            raise ValueError("a silence needs at least one matcher that says something")
-        now = node.clock.now()
-        span = timedelta(seconds=min(max(float(body["for_s"]), 60.0), 30 * 86400.0))
-    except (KeyError, TypeError, ValueError) as wrong:
-        return refused("bad_request", f"{wrong}", 400)
-    name = secrets.token_hex(4)
-    fact = Fact(
-        SilenceAdded(name, matchers, now, now + span, str(body.get("by") or who.name)),
-        now,
-        {"reason": str(body.get("reason", ""))[: cmd.MAX_TEXT]},
-    )
-    await node.append(f"silence/{name}", fact)
-    return Json({"silence": name, "to_at": now + span}, 201)
-
-
-@known
-async def expire_silence(request: Request, node: Node, who: Caller) -> Response:
-    """``POST /silences/ID/expire``."""
-    stream = f"silence/{request.path_params['silence']}"
-    if not await node.decisions.look(lambda overlay: overlay.view.version(stream)):
-        return refused("unknown_silence", "there is no such silence", 404)
-    await node.append(stream, Fact(SilenceExpired(who.name), node.clock.now()))
-    return Json({"expired": True})
-
-
-@known
 async def automation(request: Request, node: Node, who: Caller) -> Response:
     """``GET /automation``, ``POST /automation {on, reason}``: the kill switch."""
     if request.method == "POST":
@@ -383,8 +343,6 @@ ROUTES = [
     Route("/probes", probes, methods=["GET"]),
     Route("/probes/{probe}/check", check_probe, methods=["POST"]),
     Route("/oncall/{rotation}", oncall, methods=["GET"]),
-    Route("/silences", silences, methods=["GET", "POST"]),
-    Route("/silences/{silence}/expire", expire_silence, methods=["POST"]),
     Route("/automation", automation, methods=["GET", "POST"]),
     Route("/playbooks/{playbook}/allow", allow_playbook, methods=["POST"]),
     Route("/tokens", tokens, methods=["GET", "POST"]),

@@ -18,7 +18,16 @@ from starlette.staticfiles import StaticFiles
 
 from sentinel.engine.node import Node
 from sentinel.errors import JournalUnavailable
-from sentinel.web import acknowledge, api, blackbox_node, overrides, pages, pings, standing
+from sentinel.web import (
+    acknowledge,
+    api,
+    blackbox_node,
+    overrides,
+    pages,
+    pings,
+    silences,
+    standing,
+)
 from sentinel.web.auth import caller, foreign
 
 MAX_BODY = 512 * 1024
@@ -99,7 +108,7 @@ def build(node: Node) -> Starlette:
             Route("/ping/{secret}/{what}", pings.ping, methods=["GET", "HEAD", "POST"]),
             Route("/a/{token}", acknowledge.show, methods=["GET", "HEAD"]),
             Route("/a/{token}", acknowledge.act, methods=["POST"]),
-            Mount("/api/v1", routes=[*api.ROUTES, *overrides.ROUTES]),
+            Mount("/api/v1", routes=[*api.ROUTES, *silences.ROUTES, *overrides.ROUTES]),
             Mount("/static", static),
             *pages.ROUTES,
             *standing.ROUTES,

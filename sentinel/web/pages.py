@@ -48,7 +48,8 @@ async def incidents(request: Request) -> Response:
 
 
 async def incident(request: Request) -> Response:
-    """One incident: what is wrong, who has it, what happened, what one may do."""
+    """One incident: what is wrong, who has it, what happened, what one may do. With ``?all=1`` every
+    fact is told, else what matters for understanding."""
     if await _who(request) is None:
         return _stranger()
     node: Node = request.app.state.node
@@ -65,12 +66,16 @@ async def incident(request: Request) -> Response:
         told = story(records, timezone=timezone, names=node.names())
     except ValueError:
         told, timezone = story(records, timezone="UTC", names=node.names()), "UTC"
+    everything = request.query_params.get("all") == "1"
     return page(
         request,
         "incident.html",
         state=state,
         title=title(state),
         told=told,
+        everything=everything,
+        lines=told.everything if everything else told.lines,
+        playbooks=sorted(b.id for b in node.present.policy.playbooks.values() if b.steps),
         timezone=timezone,
         people=sorted(node.present.policy.people.values(), key=lambda person: person.name),
         said=request.query_params.get("said", ""),

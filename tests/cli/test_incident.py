@@ -13,6 +13,10 @@ from tests.children import wait_for
 from tests.cli.running import run
 from tests.engine.test_process import WORKSPACE, Running
 
+BOOK = """
+playbooks:
+  look: {when: 'severity < info', steps: [{id: say, note: {text: "looked at"}}]}
+"""
 Ask = Callable[..., Result]
 
 
@@ -21,7 +25,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("shop")
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = free.getsockname()[1]
-    (folder / "sentinel.yaml").write_text(WORKSPACE.format(mail=nobody, shop=nobody))
+    (folder / "sentinel.yaml").write_text(WORKSPACE.format(mail=nobody, shop=nobody) + BOOK)
     running = Running(folder)
     try:
         running.start()
@@ -64,6 +68,16 @@ def test_a_person_acts_and_the_story_tells_it(ask: Ask, incident: str) -> None:
     assert incident in json.dumps(exported)
     proof = ask("incident", "verify", incident)
     assert (0, True) == (proof.exit_code, "0 findings" in proof.stdout)
+
+
+@pytest.mark.slow
+def test_a_playbook_is_run_by_hand(ask: Ask, incident: str) -> None:
+    done = ask("playbook", "run", "look", "--incident", incident, "--by", "me", "--json")
+    assert 0 == done.exit_code, done.output
+    assert incident == json.loads(done.stdout)["incident"]
+    wait_for(lambda: "looked at" in ask("incident", "show", incident).stdout, 10)
+    missing = ask("playbook", "run", "lock", "--incident", incident)
+    assert (1, True) == (missing.exit_code, "there is no playbook lock" in missing.stderr)
 
 
 @pytest.mark.slow

@@ -118,6 +118,42 @@ def test_ten_seconds_of_refusal_page_the_fallback_and_who_is_on_call(tmp_path: P
     play(tmp_path, score)
 
 
+def test_what_begins_to_fail_while_blind_is_paged_once_in_five_minutes(tmp_path: Path) -> None:
+    failing: list[str] = []
+
+    def bodies(world: World) -> list[str]:
+        """What the pages to Ana said was failing, and whether more was."""
+        said = [message.body for address, message in world.notifier.sent if address == "env:ANA"]
+        world.notifier.sent.clear()
+        return ["; ".join(line.strip() for line in body.splitlines()[2:]) for body in said]
+
+    async def score(world: World, journal: Refusing) -> None:
+        world.node.blind = Blind(
+            tmp_path / ".sentinel", world.clock, world.notifier, seen=lambda: failing
+        )
+        journal.away = True
+        await world.advance(seconds=15)
+        assert [""] == bodies(world)
+        failing.append("home: status")
+        await world.advance(seconds=10)
+        failing.append("cart: slow")
+        assert [] == bodies(world), "it leaves with what comes within the minute"
+        await world.advance(seconds=50)
+        assert ["failing: home: status; failing: cart: slow"] == bodies(world)
+        failing[0] = "home: connect_timeout"
+        await world.advance(minutes=1)
+        assert [] == bodies(world), "another reason is not another thing"
+        failing.append("feed: stale")
+        await world.advance(minutes=2)
+        assert ["failing: feed: stale; and 2 more, still failing"] == bodies(world)
+        await world.advance(minutes=2, seconds=30)
+        assert [
+            "failing: home: connect_timeout; failing: cart: slow; and 1 more, still failing"
+        ] == (bodies(world))
+
+    play(tmp_path, score)
+
+
 def test_a_refused_method_goes_on_to_the_next(tmp_path: Path) -> None:
     async def score(world: World, journal: Refusing) -> None:
         world.notifier.answers["env:BO"] = Refused("rejected")

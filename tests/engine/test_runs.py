@@ -10,16 +10,17 @@ from sentinel.store.journal import Change
 from sentinel.timeline import paging_facts as pag
 from sentinel.timeline import run_facts as run
 from sentinel.timeline.facts import Fact
+from sentinel.timeline.incident_facts import CommandRefused
 from sentinel.timeline.site_facts import AutomationSwitched, CircuitOpened
-from sentinel.words import Seconds
+from sentinel.words import Seconds, Severity
 from tests.engine.kernel import Kernel, playbook, policy
 from tests.engine.test_response import play
 from tests.playbook.builders import step
 
 
-def asking(**keys: Any) -> Playbook:
+def asking(when: str = "true", **keys: Any) -> Playbook:
     """A playbook that waits for Ana's word; nothing of it touches the world."""
-    return playbook("ask", steps=(step("ok", WaitApproval("person/ana")),), **keys)
+    return playbook("ask", when, steps=(step("ok", WaitApproval("person/ana")),), **keys)
 
 
 async def switch(one: Kernel, *, on: bool) -> None:
@@ -39,6 +40,10 @@ async def refused(one: Kernel) -> list[str]:
 
 async def answer(one: Kernel, word: str) -> None:
     (found,) = [each for each in await runs(one) if not each.ended]
+    await answer_of(one, found, word)
+
+
+async def answer_of(one: Kernel, found: RunState, word: str = "approved") -> None:
     (state,) = [each for each in await one.incidents() if found.id in each.runs]
     digest = found.steps["ok"].inputs_digest
     given = cmd.Answer(found.id, "ok", word, inputs_digest=digest)
@@ -164,3 +169,79 @@ def test_an_approval_is_no_escalation() -> None:
         assert "push://bo" in one.notifier.to
 
     play(score, policy(playbooks={"ask": asking()}))
+
+
+async def ask_for(one: Kernel, name: str = "ask", by: str = "bo") -> cmd.Refusal | None:
+    (state,) = await one.incidents()
+    refusal = await one.responder.command(state.incident, cmd.RunPlaybook(name), by=by, via="cli")
+    await one.clock.settle()
+    return refusal
+
+
+def test_a_person_runs_a_playbook_that_does_not_match_and_again() -> None:
+    async def score(one: Kernel) -> None:
+        await one.alert()
+        assert [] == await runs(one)
+        assert None is await ask_for(one)
+        assert None is await ask_for(one, by="cy")
+        first, second = await runs(one)
+        assert ("bo", "cy") == (first.requested_by, second.requested_by)
+        assert first.started_at is not None
+        assert {"home", "acme"} <= {*first.labels.values()}
+        assert second.started_at is None, "one at once: it waits"
+        await answer_of(one, first)
+        first, second = await runs(one)
+        assert (True, True) == (first.ended, second.started_at is not None)
+
+    play(score, policy(playbooks={"ask": asking("false")}))
+
+
+def test_who_asks_for_a_run_does_not_approve_it() -> None:
+    async def score(one: Kernel) -> None:
+        await one.alert()
+        assert None is await ask_for(one, by="ana")
+        facts = await one.facts((await one.only()).incident)
+        assert [()] == [fact.asked for fact in facts if isinstance(fact, run.StepWaiting)]
+
+    play(score, policy(playbooks={"ask": asking("false")}))
+
+
+def test_a_run_asked_for_is_refused_as_a_value_and_leaves_no_run() -> None:
+    books = {"ask": asking("false"), "pages": playbook("pages", "false")}
+
+    async def score(one: Kernel) -> None:
+        await one.alert()
+        await switch(one, on=False)
+        for name, reason in (
+            ("ask", "automation_off"),
+            ("asks", "unknown_playbook"),
+            ("pages", "no_steps"),
+        ):
+            found = await ask_for(one, name)
+            assert found is not None
+            assert reason == found.reason
+        await switch(one, on=True)
+        change = Change(append={"guard/ask/-": [Fact(CircuitOpened("run0"), one.clock.now())]})
+        await one.journal.transact(
+            ["guard/ask/-"], lambda view: (change, None), now=one.clock.now()
+        )
+        found = await ask_for(one)
+        assert found is not None
+        assert ("circuit", True) == (found.reason, "automation allow" in found.text)
+        assert [] == await runs(one)
+        told = [
+            f for f in await one.facts((await one.only()).incident) if isinstance(f, CommandRefused)
+        ]
+        assert 4 == len(told)
+
+    play(score, policy(playbooks=books))
+
+
+def test_a_run_asked_for_and_one_that_matches_later_are_two() -> None:
+    async def score(one: Kernel) -> None:
+        await one.alert(severity=Severity.error)
+        assert None is await ask_for(one)
+        await one.alert(severity=Severity.critical, alertname="cart")
+        assert ["bo", ""] == [found.requested_by for found in await runs(one)]
+
+    play(score, policy(playbooks={"ask": asking("severity >= critical")}))

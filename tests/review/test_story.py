@@ -69,8 +69,11 @@ def test_every_fact_of_the_stream_is_told_in_its_order() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    {*get_args(IncidentFact), *get_args(PagingFact), *get_args(RunFact)},
-    ids=lambda k: k.__name__,
+    sorted(
+        {*get_args(IncidentFact), *get_args(PagingFact), *get_args(RunFact)},
+        key=lambda kind: str(kind.__name__),
+    ),
+    ids=lambda kind: kind.__name__,
 )
 def test_whatever_can_happen_has_a_sentence(kind: type) -> None:
     text = said(filled(kind), anything="what they wrote")

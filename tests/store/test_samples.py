@@ -51,6 +51,26 @@ async def test_two_results_of_one_slot_are_one_and_the_first_stays(where: str) -
     assert sorted(found, key=lambda one: one.location) == [elsewhere, first]
 
 
+async def test_checks_of_many_series_are_read_together_each_slot_once(where: str) -> None:
+    late = NOW + 25 * SECOND
+    mine = [
+        result("a", late, outcome=Outcome.failed, duration_s=0.5, network=True),
+        result("a", late, duration_s=9.0),
+        result("b", NOW, location="eu", outcome=Outcome.warn),
+    ]
+    others = [result("a", location="eu"), result("c", NOW), result("a", NOW + 30 * SECOND)]
+    asked = {("a", "local"), ("b", "eu")}
+    async with opened(where) as journal:
+        assert [] == await journal.view(lambda view: view.checked(asked, NOW, NOW + DAY))
+        await put(journal, Change(results=[*mine, *others]))
+        found = await journal.view(lambda view: view.checked(asked, NOW, NOW + 30 * SECOND))
+        assert [] == await journal.view(lambda view: view.checked(set(), NOW, NOW + DAY))
+    assert [
+        ("b", "eu", NOW, Outcome.warn, 0.125, False),
+        ("a", "local", late, Outcome.failed, 0.5, True),
+    ] == found
+
+
 async def test_results_of_one_commit_share_few_rows(where: str) -> None:
     many = [result(f"p{number}") for number in range(1_000)]
     async with opened(where) as journal:

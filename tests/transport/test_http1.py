@@ -1,5 +1,6 @@
 """An answer means the same in whatever pieces it comes, and its parts are bounded."""
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -84,6 +85,18 @@ def test_what_does_not_end_is_too_large(endless, step):
     reason, *_ = read([endless[i : i + step] for i in range(0, len(endless), step)])
 
     assert Reason.headers_too_large is reason
+
+
+@pytest.mark.parametrize("name", ["plain", "chunked 2", "chunk neg", "chunk no end", "head cut"])
+def test_nothing_is_left_to_the_collector(name):
+    answer = Answer(method="GET", limit=100)
+    answer.feed(ANSWERS[name])
+    if not answer.done:
+        answer.close()
+    body = answer.body
+
+    assert 1 < sys.getrefcount(answer) <= 2
+    assert isinstance(body, bytes)
 
 
 @pytest.mark.parametrize(("limit", "reason"), [(5, None), (4, Reason.body_too_large)])

@@ -157,3 +157,39 @@ def test_a_reload_that_changes_who_is_on_call_tells_both(tmp_path: Path) -> None
         assert [type(record.what).__name__ for record in facts] == ["OnCallChanged"]
 
     play(tmp_path, score)
+
+
+def test_the_page_tells_what_matters_and_by_a_link_every_fact(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert()
+        page = f"/incidents/{await world.incident()}"
+        short, whole = (await world.ask("GET", page)).text, await world.ask("GET", f"{page}?all=1")
+        assert "?all=1&amp;timezone=UTC" in short
+        assert short.count("<time") < whole.text.count("<time")
+        assert f"Every fact ({whole.text.count('<time')})" in short
+        assert "Only what matters" in whole.text
+
+    play(tmp_path, score)
+
+
+def test_a_playbook_is_run_from_the_page_and_over_the_api(tmp_path: Path) -> None:
+    book = """
+playbooks:
+  look: {when: 'severity < info', steps: [{id: say, note: {text: "looked at"}}]}
+"""
+
+    async def score(world: World) -> None:
+        await world.alert()
+        name = await world.incident()
+        form = {"command": "run", "playbook": "look"}
+        done = await world.ask("POST", f"/incidents/{name}", form=form)
+        assert (303, True) == (done.status, "run" in done.headers["location"])
+        again = await world.ask("POST", f"/api/v1/incidents/{name}/run", body={"playbook": "look"})
+        assert (200, "running") == (again.status, again.json()["run_status"])
+        story = (await world.ask("GET", f"/api/v1/incidents/{name}/story")).text
+        assert 2 == story.count("looked at")
+        assert "operator asked for playbook look" in story
+        refused = await world.ask("POST", f"/api/v1/incidents/{name}/run", body={"playbook": "x"})
+        assert (409, "unknown_playbook") == (refused.status, refused.json()["error"])
+
+    play(tmp_path, score, WORKSPACE + book)
