@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Row] = {
         "sentinel.cli.imports", "imports", "Turn another program's configuration into ours."
     ),
     "schema": Row("sentinel.cli.schema", "schema", "Print the JSON Schema of a kind of document."),
+    "doctor": Row("sentinel.cli.doctor", "doctor", "Say what is wrong with this installation."),
     "kinds": Row("sentinel.cli.kinds", "kinds", "List what can be watched, done and paged with."),
     "run": Row("sentinel.cli.run", "run", "Watch, decide, act and page."),
     "blackbox": Row(
