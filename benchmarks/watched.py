@@ -179,7 +179,7 @@ async def _scraped(metrics: Metrics, seconds: float) -> None:
     wait = min(seconds, SCRAPED_EVERY_S) / 2
     while loop.time() + wait < end:
         await asyncio.sleep(wait)
-        metrics.exposition(encodings="gzip")
+        await metrics.exposition_in_turns(encodings="gzip")
         wait = SCRAPED_EVERY_S
     await asyncio.sleep(end - loop.time())
 
