@@ -10,6 +10,8 @@ from sentinel.library.importing.draft import ImportRefused
 from sentinel.library.modules_yaml import Empty, Node, Refused, parse
 from sentinel.words import Place
 
+MOST_DEPTH = 100
+"""Levels of lists and mappings, aliases unfolded."""
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\Z")
 _DECIMAL = re.compile(r"[-+]?[0-9]+\.[0-9]+\Z")
 _FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -31,18 +33,24 @@ class _Plain:
     def __init__(self) -> None:
         self._count = 0
 
-    def value(self, node: Node) -> Any:
-        """The node as a plain value. Raises Refused; depth is bounded by `parse`."""
+    def value(self, node: Node, depth: int = 0) -> Any:
+        """The node as a plain value. Raises Refused. `parse` bounds how deep a text is, but not an
+        alias that stands within what it is an alias of."""
         self._count += 1
         if self._count > MAX_NODES:
-            place = Place(node.path, 1, 1)
-            problem = Problem(place, f"the aliases unfold to more than {MAX_NODES:,} values")
-            raise ImportRefused([problem])
+            raise _refused(node, f"the aliases unfold to more than {MAX_NODES:,} values")
+        if depth > MOST_DEPTH:
+            raise _refused(node, f"the aliases unfold to more than {MOST_DEPTH} levels")
+        inner = depth + 1
         if isinstance(node.value, yaml.MappingNode):
-            return {name: self.value(value) for name, (_, value) in node.pairs().items()}
+            return {name: self.value(value, inner) for name, (_, value) in node.pairs().items()}
         if isinstance(node.value, yaml.SequenceNode):
-            return [self.value(each) for each in node.items()]
+            return [self.value(each, inner) for each in node.items()]
         return None if node.is_null else _scalar(node)
+
+
+def _refused(node: Node, text: str) -> ImportRefused:
+    return ImportRefused([Problem(Place(node.path, 1, 1), text)])
 
 
 def _scalar(node: Node) -> Any:
