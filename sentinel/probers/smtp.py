@@ -11,9 +11,9 @@ from sentinel.monitor.probe import MetricFamily, Observation, Sample
 from sentinel.probers.spoken import (
     CONNECTION_NAMES,
     TIMING,
-    Talked,
     ca_file_key,
     cert_file_key,
+    had,
     ip_key,
     key_file_key,
     observation,
@@ -44,6 +44,7 @@ RECIPIENT_REFUSED = "recipient_refused"
 _PORT, _TLS_PORT = 25, 465
 _MOST_LINES = 100
 _REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?")
+_SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870, 4
 _ADDRESS = r"^[^\s<>\x00-\x1f\x7f]*$"
 _JUDGED = frozenset({"recipient_code", "recipient_text"})
 
@@ -141,18 +142,7 @@ class Smtp:
         """Connect once, greet, ask, and part."""
         port = self.port or (_TLS_PORT if self.tls else _PORT)
         connection = await opened(self, world, port=port, tls=self.tls)
-        talk = _Talk(self, connection, world)
-        watch = Talked(connection, world)
-        try:
-            if connection.exchange.reason is None:
-                await talk.have()
-        except Ended as ended:
-            talk.ended = ended
-        finally:
-            talk_s = watch.seconds()
-            await talk.part()
-            connection.close()
-        return talk.observed(talk_s)
+        return await had(_Talk(self, connection, world), connection, world)
 
 
 class _Talk:
@@ -275,7 +265,7 @@ class _Talk:
         own = {
             "banner": "",
             "capabilities": self._capabilities,
-            "max_size_bytes": int(size) if size.isascii() and size.isdigit() else 0,
+            "max_size_bytes": int(size) if _SIZE.fullmatch(size) else 0,
             "code": self._code,
             "reply": "\n".join(self._reply),
             **self._own,
