@@ -81,3 +81,33 @@ def resident_mb(pid: int | str = "self") -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     raise SystemExit("this benchmark needs /proc")
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it started, directly or not, as far as they run."""
+    found = [pid]
+    for each in found:  # grows while it is walked
+        for children in Path(f"/proc/{each}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += map(int, children.read_text().split())
+    return found
+
+
+def family_cpu_s(pid: int) -> float:
+    """CPU of a process so far, with its children: those that run, and those that ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ended_s = (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+    used_s = ended_s
+    for each in family(pid):
+        with contextlib.suppress(OSError):
+            used_s += cpu_s_of(each)
+    return used_s
+
+
+def family_mb(pid: int) -> float:
+    """Resident memory of a process and its children now."""
+    found = 0.0
+    for each in family(pid):
+        with contextlib.suppress(OSError):
+            found += resident_mb(each)
+    return found

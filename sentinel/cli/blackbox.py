@@ -20,8 +20,10 @@ import uvicorn
 
 from sentinel import __version__
 from sentinel.cli.blackbox_log import log_as
+from sentinel.cli.gathering import GatheringProtocol
 from sentinel.cli.output import Exit
 from sentinel.cli.server import Server
+from sentinel.engine.collector import settle_collector
 from sentinel.errors import ExtraMissing
 from sentinel.transport.curl import Transport
 from sentinel.web.blackbox import Exporter, Unread, read_file
@@ -35,6 +37,9 @@ log = logging.getLogger("sentinel.blackbox")
 LEVELS = ("debug", "info", "warn", "error")
 _BACKLOG = 2048
 _LAST_ANSWERS_S = 10
+_IDLE_S = 330
+"""Prometheus keeps a connection five minutes for the next scrape; closing it earlier would cost both
+sides a new one each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ async def serve(settings: Settings, sockets: list[socket.socket], stop: asyncio.
         guard = WebFile(settings.web_file) if settings.web_file else None
         tls = server_context(guard) if guard else None
         app = Guarded(exporter, guard) if guard else exporter
+        settle_collector()
         reloading = asyncio.create_task(_reload_on_signal(exporter))
         polling = asyncio.create_task(_reload_on_change(exporter, settings.reload_every_s))
         try:
@@ -108,7 +114,10 @@ async def _listen(
 ) -> None:
     config = uvicorn.Config(
         app,
+        http=GatheringProtocol,
         lifespan="off",
+        proxy_headers=False,
+        timeout_keep_alive=_IDLE_S,
         log_config=None,
         access_log=False,
         server_header=False,

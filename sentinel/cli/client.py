@@ -58,22 +58,23 @@ class Client:
 
     def _connection(self) -> HTTPConnection:
         if not self.url:
-            return _Local(self.socket)
+            return LocalConnection(self.socket)
         there = urlsplit(self.url)
         kind = HTTPSConnection if there.scheme == "https" else HTTPConnection
         return kind(there.hostname or "", there.port, timeout=TIMEOUT_S)
 
 
-class _Local(HTTPConnection):
+class LocalConnection(HTTPConnection):
     """HTTP over the node's unix socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("sentinel", timeout=TIMEOUT_S)
+    def __init__(self, path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__("sentinel", timeout=timeout_s)
         self._path = path
+        self._timeout_s = timeout_s
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_S)
+        self.sock.settimeout(self._timeout_s)
         self.sock.connect(str(self._path))
 
 

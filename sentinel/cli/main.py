@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Row] = {
         "sentinel.cli.imports", "imports", "Turn another program's configuration into ours."
     ),
     "schema": Row("sentinel.cli.schema", "schema", "Print the JSON Schema of a kind of document."),
+    "doctor": Row("sentinel.cli.doctor", "doctor", "Say what is wrong with this installation."),
     "kinds": Row("sentinel.cli.kinds", "kinds", "List what can be watched, done and paged with."),
     "run": Row("sentinel.cli.run", "run", "Watch, decide, act and page."),
     "blackbox": Row(
@@ -36,6 +37,9 @@ COMMANDS: Mapping[str, Row] = {
     ),
     "probe": Row("sentinel.cli.probe", "probe", "Check one probe now and show its phases."),
     "probes": Row("sentinel.cli.probe", "probes", "List probes and how they stand."),
+    "objectives": Row(
+        "sentinel.cli.objectives", "objectives", "What is promised, kept, and left to spend."
+    ),
     "incidents": Row("sentinel.cli.incident", "incidents", "List incidents."),
     "incident": Row("sentinel.cli.incident", "incident", "Look at one incident, or act on it."),
     "page": Row("sentinel.cli.admin", "page", "Send a person a test page."),

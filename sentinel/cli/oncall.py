@@ -1,14 +1,16 @@
 """``sentinel oncall``: who is on call, computed from the documents; no node is needed but for
-``override``, which changes it on the running one."""
+``override``, which changes it on the running one, and for ``who --live``."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
-from sentinel.cli.arguments import Moment
+from sentinel.cli.arguments import Moment, reaching
+from sentinel.cli.client import Client
 from sentinel.cli.lint import show
 from sentinel.cli.output import Exit, instant, print_json, print_table, say
 from sentinel.cli.override import override
@@ -19,7 +21,7 @@ from sentinel.oncall.coverage import Change, Roll, covered_ratio, gaps
 from sentinel.oncall.coverage import diff as changes
 from sentinel.oncall.icalendar import icalendar
 from sentinel.oncall.rotation import Rotation
-from sentinel.oncall.schedule import LONGEST, Shift, on_call, shifts
+from sentinel.oncall.schedule import LONGEST, OnCall, Shift, on_call, shifts
 
 COVERED_FOR = timedelta(days=28)
 
@@ -45,14 +47,24 @@ oncall.add_command(override)
 @oncall.command()
 @click.argument("rotation")
 @click.option("--at", type=Moment(), help="When (default: now).")
+@click.option(
+    "--live", is_flag=True, help="Ask the running node, which knows overrides made on it."
+)
 @_workspace
 @_json
-def who(rotation: str, at: datetime | None, folder: Path, as_json: bool) -> None:
-    """Say who is on call in ROTATION."""
+@reaching
+def who(
+    client: Client, rotation: str, at: datetime | None, live: bool, folder: Path, as_json: bool
+) -> None:
+    """Say who is on call in ROTATION, by the documents in DIR, or by the node with --live."""
     catalog = read(folder)
     asked = find(catalog, rotation)
     moment = _instant(at, asked.timezone) if at is not None else datetime.now(UTC)
-    found = on_call(asked, moment, people=catalog.policy.people)
+    found = (
+        _asked(client, asked.id, moment)
+        if live
+        else on_call(asked, moment, people=catalog.policy.people)
+    )
     if as_json:
         print_json(
             {
@@ -70,6 +82,13 @@ def who(rotation: str, at: datetime | None, folder: Path, as_json: bool) -> None
     print_table(("person", "name", "until"), rows)
     if not rows:
         say(f"nobody is on call {until}".rstrip())
+
+
+def _asked(client: Client, rotation: str, at: datetime) -> OnCall:
+    """Who is on call by the node's own documents and overrides."""
+    found = client.get(f"/api/v1/oncall/{rotation}?at={quote(at.isoformat())}")
+    until = datetime.fromisoformat(found["until"]) if found["until"] else None
+    return OnCall(tuple(found["on_call"]), found["layer"], until)
 
 
 @oncall.command("shifts")

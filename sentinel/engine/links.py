@@ -55,7 +55,7 @@ def sign(key: bytes, link: Link) -> str:
         _person_number(link.person),
         _number(link.delivery).to_bytes(7, "big"),
     )
-    return base64.urlsafe_b64encode(packed + _mac(key, packed, link.person)).rstrip(b"=").decode()
+    return _token(packed + _mac(key, packed, link.person))
 
 
 def read(key: bytes, token: str, people: Iterable[str]) -> Link | None:
@@ -66,6 +66,8 @@ def read(key: bytes, token: str, people: Iterable[str]) -> Link | None:
         action, expires, number, delivery = _SHAPE.unpack(raw[: _SHAPE.size])
     except (ValueError, struct.error):
         return None
+    if _token(raw) != token:
+        return None  # base64 has more than one spelling of the same bytes; ours is the only link
     packed, mac = raw[: _SHAPE.size], raw[_SHAPE.size :]
     for person in people:
         if _person_number(person) == number and hmac.compare_digest(mac, _mac(key, packed, person)):
@@ -73,6 +75,10 @@ def read(key: bytes, token: str, people: Iterable[str]) -> Link | None:
             expires_at = datetime.fromtimestamp(expires, UTC)
             return Link(named, person, _ACTIONS[action], expires_at)
     return None
+
+
+def _token(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _mac(key: bytes, packed: bytes, person: str) -> bytes:

@@ -9,6 +9,7 @@ objective is judged as soon as its last three days are read, which takes a secon
 hundred probes. While the journal is away nothing is judged; it is counted when it is back.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -45,6 +46,9 @@ LATEST = timedelta(hours=6)
 """What comes later than this, after the journal was away, is counted at the next start only."""
 RAW = timedelta(hours=1)
 PIECE = timedelta(days=1)
+SLICE = timedelta(seconds=10)
+AT_ONCE = 500
+"""Checks counted before others have their turn: some 3 ms."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger("sentinel.objectives")
@@ -95,7 +99,8 @@ class Objectives:
             try:
                 if self._node.blind.blind_since is None:
                     await self.turn()
-                    await self._look_back(wake_at)
+                    if await self._look_back(wake_at):
+                        await self.turn()
             except Failure as failure:
                 self._node.metrics.failures.labels(failure.reason.value).inc()
                 log.warning(
@@ -201,18 +206,23 @@ class Objectives:
     ) -> None:
         of_probe = {probe: watched for watched in services for probe in watched.every_s}
         series = frozenset(each for watched in services for each in watched.declared)
-        minutes = list(_pieces(Span(from_at, now), EVERY)) if series else []
-        for minute in reversed(minutes):
+        slices = list(_pieces(Span(from_at, now), SLICE)) if series else []
+        for span in reversed(slices):
             checks, planned = await self._node.journal.view(
-                partial(_checks, of_probe, series, minute)
+                partial(_checks, of_probe, series, span)
             )
-            for each in checks:
+            for number, each in enumerate(checks, 1):
                 of_probe[each.probe].count(each, planned.get(each.probe, ()), self._blindness)
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
-    async def _look_back(self, until_at: datetime) -> None:
-        """Read more of what is past while there is time."""
+    async def _look_back(self, until_at: datetime) -> bool:
+        """Read more of what is past while there is time; whether that was the last of it."""
+        if not self._later:
+            return False
         while self._later and self._node.clock.now() < until_at:
             await self._read(self._later)
+        return not self._later
 
     async def _read(self, queue: deque[_Piece]) -> None:
         piece = queue[0]

@@ -152,7 +152,7 @@ def _base64_forms(secret: bytes) -> Iterator[str]:
 def secret_values(values: Iterable[Any], secrets: Secrets) -> frozenset[str]:
     """The values of all secrets referred to anywhere in these documents, for a `Redactor`. A
     source that is not there has no value to leak, and is told where it is used."""
-    found = {reference for value in values for reference in _references_in(value)}
+    found = {reference for value in values for reference in references_in(value)}
     revealed = set()
     for reference in found:
         try:
@@ -162,7 +162,7 @@ def secret_values(values: Iterable[Any], secrets: Secrets) -> frozenset[str]:
     return frozenset(revealed)
 
 
-def _references_in(value: Any) -> Iterator[str]:
+def references_in(value: Any) -> Iterator[str]:
     """Of secrets, and of texts that hold them in braces, as URLs do."""
     if isinstance(value, Secret):
         yield from _REFERENCE.findall(value.template)
@@ -170,13 +170,13 @@ def _references_in(value: Any) -> Iterator[str]:
         yield from _INSIDE.findall(value)
     elif dataclasses.is_dataclass(value):
         for each in dataclasses.fields(value):
-            yield from _references_in(getattr(value, each.name, None))
+            yield from references_in(getattr(value, each.name, None))
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _references_in(each)
+            yield from references_in(each)
     elif isinstance(value, tuple | list | frozenset | set):
         for each in value:
-            yield from _references_in(each)
+            yield from references_in(each)
 
 
 def _is_sensitive(key: str) -> bool:

@@ -51,7 +51,7 @@ MOST_RECEIVED = 8 << 20
 """Bytes that are read in one conversation: a packet may say that it has any number of parts."""
 
 
-class _Bounded(Connection):  # type: ignore[misc]
+class _Bounded(Connection):  # type: ignore[misc]  # PyMySQL has no types
     """The driver's connection, which takes no more than `MOST_RECEIVED`."""
 
     _came = 0

@@ -44,6 +44,7 @@ RECIPIENT_REFUSED = "recipient_refused"
 _PORT, _TLS_PORT = 25, 465
 _MOST_LINES = 100
 _REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?")
+_SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870, 4
 _ADDRESS = r"^[^\s<>\x00-\x1f\x7f]*$"
 _JUDGED = frozenset({"recipient_code", "recipient_text"})
 
@@ -264,7 +265,7 @@ class _Talk:
         own = {
             "banner": "",
             "capabilities": self._capabilities,
-            "max_size_bytes": int(size) if size.isascii() and size.isdigit() else 0,
+            "max_size_bytes": int(size) if _SIZE.fullmatch(size) else 0,
             "code": self._code,
             "reply": "\n".join(self._reply),
             **self._own,

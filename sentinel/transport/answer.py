@@ -4,6 +4,7 @@ from typing import Any
 
 import pycurl
 
+from sentinel.transport.flood import WORDS
 from sentinel.transport.handle import Handle
 from sentinel.transport.preset import secure
 from sentinel.transport.reasons import Reason, of_curl, of_proxy, of_verification
@@ -35,7 +36,7 @@ def read(handle: Handle, request: Request, code: int, text: str) -> Exchange:
     return Exchange(
         url=request.url,
         reason=reason,
-        text=_text(reason, text, request) if reason else "",
+        text=_text(reason, WORDS if handle.flood.came else text, request) if reason else "",
         status=status,
         http_version=_VERSIONS.get(info(pycurl.INFO_HTTP_VERSION), "") if handle.lines else "",
         head=head,
@@ -93,6 +94,8 @@ def _reason(
 ) -> Reason:
     if handle.overflow is not None:
         return handle.overflow
+    if handle.flood.came:
+        return Reason.tls_failed
     info = handle.curl.getinfo
     if request.proxy and info(pycurl.USED_PROXY):
         between = of_proxy(

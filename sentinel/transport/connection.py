@@ -2,6 +2,7 @@
 (STARTTLS). It fails alike with HTTP: the same reasons, the same verification, the presented
 chain also when it was refused."""
 
+import asyncio
 import errno
 import socket
 import time
@@ -19,6 +20,10 @@ from sentinel.transport.sockets import Sockets
 from sentinel.transport.wire import PHASES, Exchange, IpVersion
 
 _CHUNK = 16 * 1024
+_MOST_AT_ONCE = 16
+"""Chunks that are read one after the other before others have their turn."""
+MOST_HANDSHAKE = 1 << 20
+"""Bytes of a TLS handshake: the longest chain that OpenSSL takes is a tenth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Connection:
         self._sockets = sockets
         self._socket = own
         self._tls: Tls | None = None
+        self._at_once = 0
         if own is not None:
             sockets.keep(own)
 
@@ -134,14 +140,17 @@ class Connection:
 
     async def _shaken(self, tls: Tls, deadline: float) -> Reason | None:
         """The handshake, to its end; why there was none. Raises OSError: what TLS says against it."""
-        own = self._open()
+        own, fed = self._open(), 0
         while not tls.shaken():  # bounded by the deadline
+            if fed > MOST_HANDSHAKE:
+                return Reason.tls_failed
             lost = await self._sent(own, tls.outgoing(), deadline)
             if lost is not None:
                 return lost
             came = await self._received(own, deadline)
             if isinstance(came, Reason):
                 return came
+            fed += len(came)
             tls.feed(came)
         return await self._sent(own, tls.outgoing(), deadline)
 
@@ -163,10 +172,19 @@ class Connection:
         return None
 
     async def _received(self, own: socket.socket, deadline: float) -> bytes | Reason:
+        self._at_once += 1
+        if (
+            self._at_once > _MOST_AT_ONCE
+        ):  # a peer that never pauses must not keep the loop to itself
+            self._at_once = 0
+            await asyncio.sleep(0)
+            if time.monotonic() >= deadline:
+                return self._waited()
         while True:  # bounded by the deadline
             try:
                 return own.recv(_CHUNK)
             except BlockingIOError:
+                self._at_once = 0
                 if not await self._sockets.readable(own, deadline):
                     return self._waited()
             except OSError as error:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pycurl
 
+from sentinel.transport.flood import Flood
 from sentinel.transport.poller import Poller
 from sentinel.transport.preset import trusted
 from sentinel.transport.reasons import NETWORK, Reason, of_curl, of_verification
@@ -102,6 +103,7 @@ class _Talk:
         self.negotiated = ""
         self._size = 0
         self._heard = 0
+        self.flood = Flood()
 
     def on_debug(self, kind: int, raw: bytes) -> None:
         if kind == pycurl.INFOTYPE_HEADER_OUT:
@@ -110,6 +112,8 @@ class _Talk:
             self.turns.append(Turn(shown))
         elif kind == pycurl.INFOTYPE_TEXT and raw.startswith(_NEGOTIATED) and not self.negotiated:
             self.negotiated = raw[len(_NEGOTIATED) :].decode("ascii", "replace")
+        elif kind == pycurl.INFOTYPE_SSL_DATA_IN:
+            self.flood.on_tls(raw)
 
     def on_reply(self, line: bytes) -> int | None:
         """A line of a reply; the one that ends it has a space after its code."""
@@ -189,6 +193,7 @@ def _preset(curl: Any, asked: FtpAsked, talk: _Talk, url: str) -> None:
     curl.setopt(pycurl.WRITEFUNCTION, talk.on_body)
     if asked.tls == "off":
         return
+    curl.setopt(pycurl.SOCKOPTFUNCTION, talk.flood.on_socket)
     curl.setopt(pycurl.USE_SSL, pycurl.USESSL_ALL)
     curl.setopt(pycurl.OPT_CERTINFO, 1)
     curl.setopt(pycurl.SSL_VERIFYPEER, 1 if asked.verify else 0)

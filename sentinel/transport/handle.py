@@ -13,6 +13,7 @@ from typing import Any
 
 import pycurl
 
+from sentinel.transport.flood import Flood
 from sentinel.transport.preset import check, elsewhere, named_otherwise, preset, secure, spoken
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import Request
@@ -64,6 +65,7 @@ class Handle:
         "_many",
         "chunks",
         "curl",
+        "flood",
         "limit",
         "lines",
         "negotiated",
@@ -76,6 +78,7 @@ class Handle:
     def __init__(self, request: Request, key: Hashable) -> None:
         self.shape = key
         self.curl: Any = pycurl.Curl()
+        self.flood = Flood()
         self.lines: list[bytes] = []
         self.clear()
         preset(self.curl, request)
@@ -85,6 +88,7 @@ class Handle:
         if secure(request):
             self.curl.setopt(pycurl.DEBUGFUNCTION, self.on_debug)
             self.curl.setopt(pycurl.VERBOSE, 1)
+            self.curl.setopt(pycurl.SOCKOPTFUNCTION, self.flood.on_socket)
 
     def clear(self) -> None:
         """Forget the last answer."""
@@ -97,6 +101,7 @@ class Handle:
         self.overflow: Reason | None = None
         self.reader: Reader | None = None
         self.negotiated = ""
+        self.flood.clear()
 
     def aim(self, request: Request, *, timeout_s: float, reader: Reader | None) -> None:
         """Set what differs between requests of one shape. Raises pycurl.error or ValueError for
@@ -134,6 +139,8 @@ class Handle:
     def on_debug(self, kind: int, text: bytes) -> None:
         if kind == pycurl.INFOTYPE_TEXT and text[:21] == _NEGOTIATED:
             self.negotiated = text[21:].decode("ascii", "replace")
+        elif kind == pycurl.INFOTYPE_SSL_DATA_IN:
+            self.flood.on_tls(text)
 
     def good(self) -> bool:
         """Whether the answer's status is 2xx; libcurl may not be asked while it reads."""

@@ -89,7 +89,8 @@ class Framing:
             digits = part.strip()
             if not digits.isdigit():
                 raise Wrong(Reason.protocol_error, "Invalid Content-Length: value")
-            if len(digits.lstrip(b"0")) > _MOST_DIGITS or int(digits) > _LARGEST:
+            digits = digits.lstrip(b"0") or b"0"  # Python reads no number of thousands of digits
+            if len(digits) > _MOST_DIGITS or int(digits) > _LARGEST:
                 return
             if self.said not in (None, int(digits)):
                 raise Wrong(Reason.protocol_error, "Invalid Content-Length: value")

@@ -30,6 +30,8 @@ _LIBRARY.setLevel(logging.WARNING)  # at DEBUG it tells headers, and with them c
 
 MOST_RECEIVED = 1 << 20
 """Bytes that are read from one peer, and the largest message."""
+MOST_FRAMES = 50_000
+"""Frames from one peer: each costs time, and an empty one but two bytes."""
 ABNORMAL = 1006
 """The close code where the peer said none (RFC 6455, 7.1.5)."""
 _MOST_HEAD = 64 * 1024
@@ -65,6 +67,7 @@ class WebSocket:
         self._pings = 0
         self._pong = 0
         self._read = 0
+        self._frames = 0
         self._broken = ""
 
     @property
@@ -140,9 +143,11 @@ class WebSocket:
 
     async def _step(self, deadline: float) -> Reason | None:
         """Read once, and take what that comes to."""
-        if self._read > MOST_RECEIVED:
-            self._broken = f"more than {MOST_RECEIVED} bytes came"
+        if self._read > MOST_RECEIVED or self._frames > MOST_FRAMES:
+            self._broken = f"more than {MOST_RECEIVED} bytes came, or {MOST_FRAMES} frames"
             return Reason.body_too_large
+        if self._failed():  # in the same chunk as what was waited for before
+            return Reason.protocol_error
         chunk = await self._connection.receive(deadline)
         if isinstance(chunk, Reason):
             return chunk
@@ -157,16 +162,23 @@ class WebSocket:
         else:
             protocol.receive_eof()
         for frame in protocol.events_received():
+            self._frames += 1
             if isinstance(frame, Frame) and not self._take_frame(frame):
                 return Reason.protocol_error
         if protocol.close_rcvd is not None:
             self.closed = Closed(int(protocol.close_rcvd.code), protocol.close_rcvd.reason)
         elif not chunk:
             self.closed = Closed(ABNORMAL)
-        elif protocol.parser_exc is not None:
-            self._broken = str(protocol.parser_exc)
+        elif self._failed():
             return Reason.protocol_error
         return None
+
+    def _failed(self) -> bool:
+        """Whether what came broke the framing."""
+        failure = self._speaking().parser_exc
+        if failure is not None:
+            self._broken = str(failure)
+        return bool(self._broken)
 
     def _take_frame(self, frame: Frame) -> bool:
         """Put a message together; False when its text is none."""

@@ -31,6 +31,8 @@ SAFE = "!#$%&'()*+,/:;=?@[]~"
 """Characters of a whole URL that stay as they are when the rest is percent-encoded."""
 ALWAYS_PRIVATE = frozenset({"authorization", "proxy-authorization", "cookie"})
 
+_LENGTH = re.compile(r"[0-9]{1,19}")
+
 IpVersion = Literal["any", "4", "6", "prefer_4", "prefer_6"]
 HttpVersion = Literal["auto", "1.0", "1.1", "2", "2-only", "3"]
 """``2-only`` is HTTP/2 from the first byte on, also without TLS: no upgrade, no way back."""
@@ -179,7 +181,7 @@ class Exchange(msgspec.Struct, frozen=True, dict=True):
         """The body's length as the head told it; -1 when it told none, or more than one."""
         told = {value for name, value in self.headers if name == "content-length"}
         (one,) = told if len(told) == 1 else ("",)
-        return int(one) if one.isascii() and one.isdigit() else -1
+        return int(one) if _LENGTH.fullmatch(one) else -1
 
     def trailer(self, name: str) -> str:
         """The first value of a line after the body; ``""`` when there is none."""

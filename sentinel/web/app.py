@@ -22,6 +22,7 @@ from sentinel.web import (
     acknowledge,
     api,
     blackbox_node,
+    objectives,
     overrides,
     pages,
     pings,
@@ -40,6 +41,8 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
+
+API = [*api.ROUTES, *silences.ROUTES, *overrides.ROUTES, *objectives.ROUTES]
 
 log = logging.getLogger("sentinel.web")
 
@@ -108,7 +111,7 @@ def build(node: Node) -> Starlette:
             Route("/ping/{secret}/{what}", pings.ping, methods=["GET", "HEAD", "POST"]),
             Route("/a/{token}", acknowledge.show, methods=["GET", "HEAD"]),
             Route("/a/{token}", acknowledge.act, methods=["POST"]),
-            Mount("/api/v1", routes=[*api.ROUTES, *silences.ROUTES, *overrides.ROUTES]),
+            Mount("/api/v1", routes=API),
             Mount("/static", static),
             *pages.ROUTES,
             *standing.ROUTES,
@@ -166,7 +169,7 @@ async def metrics(request: Request) -> Response:
     node: Node = request.app.state.node
     if caller(request, await node.site(), via="api") is None:
         return PlainTextResponse("who are you?\n", 401)
-    found = node.exposition(
+    found = await node.exposition(
         request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
     )
     headers = {"content-type": found.content_type}

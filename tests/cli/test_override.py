@@ -53,7 +53,7 @@ def ask(node: Running) -> Ask:
     ],
 )
 def test_each_form_is_in_force_at_once_listed_and_ended(
-    ask: Ask, words: list[str], on_call: list[str], what: str
+    ask: Ask, node: Running, words: list[str], on_call: list[str], what: str
 ) -> None:
     done = ask("day", "--to", "2999-01-01 09:00", *words, "--json")
     assert (1, "") == (done.exit_code, done.stdout), "nobody stands in for a thousand years"
@@ -64,11 +64,19 @@ def test_each_form_is_in_force_at_once_listed_and_ended(
     (line,) = ask("--list").stdout.splitlines()
     columns = line.split("\t")
     assert [made["override"], "day", what, "bo", "fever"] == columns[:2] + columns[4:]
+    words = ["day", "--dir", str(node.folder), "--json"]
+    assert on_call == _on_call(*words, "--live", "--data", str(node.folder / ".sentinel"))
+    assert ["ana"] == _on_call(*words), "the documents know no override of the node"
     ended = ask("--end", made["override"])
     assert 0 == ended.exit_code
     assert "on call now: ana" in ended.stderr
     assert "" == ask("--list", "day").stdout
     assert 1 == ask("--end", made["override"]).exit_code
+
+
+def _on_call(*words: str) -> list[str]:
+    found: list[str] = json.loads(run("oncall", "who", *words).stdout)["on_call"]
+    return found
 
 
 def _soon() -> str:

@@ -96,7 +96,11 @@ OVER_TLS: Mapping[str, Aim] = {
         HOST, port, tls=True, ca_file=authority(), lines=(TcpLine(expect="^ready"),)
     ),
     "dns": lambda port: Dns(
-        "shop.example", servers=(f"{HOST}:{port}",), protocol="tls", ca_file=authority()
+        "shop.example",
+        servers=(f"{HOST}:{port}",),
+        protocol="tls",
+        ca_file=authority(),
+        server_name="localhost",
     ),
     "grpc": lambda port: Grpc(HOST, port, tls=True, ca_file=authority()),
     "websocket": lambda port: Websocket(f"wss://{HOST}:{port}/", ca_file=authority()),

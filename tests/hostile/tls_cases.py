@@ -64,13 +64,85 @@ SCRIPTS: Mapping[str, Script] = {
     "a certificate of its own": encrypted(lambda: certificates.server("self"), Hold()),
 }
 
-REASONS: Mapping[str, Mapping[str, str]] = {}
+REASONS: Mapping[str, str] = {
+    "closed after ClientHello": "tls_failed",
+    "reset after ClientHello": "reset",
+    "silent after ClientHello": "timeout",
+    "alert after ClientHello": "tls_failed",
+    "alert of no known number": "tls_failed",
+    "goodbye after ClientHello": "tls_failed",
+    "warnings for ever": "tls_failed",
+    "plain text": "tls_failed",
+    "records of nothing for ever": "tls_failed",
+    "a record of no known kind": "tls_failed",
+    "a record beyond its limit": "tls_failed",
+    "data before the handshake": "tls_failed",
+    "HelloRequest for ever": "tls_failed",
+    "one byte at a time": "timeout",
+    "alert after ServerHello": "tls_failed",
+    "reset after ServerHello": "reset",
+    "silent after ServerHello": "timeout",
+    "noise after ServerHello": "tls_failed",
+    "a certificate of 16 MB": "tls_failed",
+    "alert after Certificate": "tls_failed",
+    "reset after Certificate": "reset",
+    "alert after ServerHelloDone": "tls_failed",
+    "reset after ServerHelloDone": "reset",
+    "silent after ServerHelloDone": "timeout",
+    "alert in the clear after Finished": "tls_failed",
+    "reset after Finished": "reset",
+    "closed after Finished": "empty_reply",
+    "a wrong authentication code": "tls_failed",
+    "wants a certificate of ours": "empty_reply",
+    "session tickets without number": "timeout",
+    "speaks TLS 1.0 only": "tls_failed",
+    "a certificate of another name": "certificate_name",
+    "a certificate that has expired": "certificate_expired",
+    "a certificate of its own": "certificate_untrusted",
+}
+"""What most kinds say."""
+
+_FINISHED = (
+    "alert in the clear after Finished",
+    "reset after Finished",
+    "closed after Finished",
+    "a wrong authentication code",
+    "wants a certificate of ours",
+    "session tickets without number",
+)
+_LIBCURL = {
+    **dict.fromkeys(_FINISHED, "reset"),
+    "session tickets without number": "tls_failed",
+    "a certificate of its own": "certificate_name",  # it compares the name itself, and first
+}
+"""To libcurl whatever breaks a connection that was secured is a failure to send or receive."""
+
+_OTHERWISE: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(("http", "http2", "journey", "grpc"), _LIBCURL),
+    "ftp": {
+        **_LIBCURL,
+        "HelloRequest for ever": "reset",
+        "session tickets without number": "reset",
+    },
+    "http own lane": {
+        "alert in the clear after Finished": "timeout tls_failed",
+        "a wrong authentication code": "timeout tls_failed",
+    },
+    "tcp": {
+        "closed after Finished": "unexpected_line",
+        "wants a certificate of ours": "unexpected_line",
+    },
+    "tls": {  # the handshake is all that it wants
+        **dict.fromkeys(_FINISHED, ""),
+        "a certificate of its own": "self_signed",
+    },
+}
 
 
 def cases_of(way: str) -> tuple[Case, ...]:
     """Every sickness with the reasons that this kind has for it."""
-    reasons = REASONS.get(way, {})
+    words = {**REASONS, **_OTHERWISE.get(way, {})}
     return tuple(
-        Case(sickness, script, frozenset(reasons.get(sickness, "?").split()))
+        Case(sickness, script, frozenset(words[sickness].split() or [""]))
         for sickness, script in SCRIPTS.items()
     )

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sentinel.monitor.silence import (
     Maintenance,
@@ -11,6 +13,7 @@ from sentinel.monitor.silence import (
     automation_paused,
     maintenance_active,
     muted_by,
+    occurrences,
     parent_of,
 )
 from sentinel.words import Seconds, Span
@@ -76,6 +79,28 @@ def test_a_maintenance_follows_the_wall_clock_of_its_zone(day: datetime, start: 
     assert window == maintenance_active(a_maintenance(), window.to_at - MINUTE)
     assert maintenance_active(a_maintenance(), start - MINUTE) is None
     assert maintenance_active(a_maintenance(), window.to_at) is None
+
+
+@given(
+    st.sampled_from(["0 3 * * 2", "*/20 * * * *", "30 2 * * *"]),
+    st.integers(1, 90),
+    st.integers(0, 14 * 24 * 60),
+    st.integers(1, 3 * 24 * 60),
+)
+def test_the_occurrences_of_a_span_are_those_its_instants_lie_in(
+    cron: str, lasts_min: int, after_min: int, long_min: int
+):
+    """In the two weeks around a change of clocks, where 02:30 is missing once."""
+    window = a_maintenance(cron=cron, lasts_s=Seconds(60.0 * lasts_min))
+    from_at = datetime(2026, 3, 22, tzinfo=UTC) + after_min * MINUTE
+    to_at = from_at + long_min * MINUTE
+    found = occurrences(cron, window.timezone, window.lasts_s, from_at=from_at, to_at=to_at)
+    assert sorted(found, key=lambda span: span.from_at, reverse=True) == list(found)
+    assert all(span.from_at < to_at and from_at < span.to_at for span in found)
+    for at in (from_at, from_at + long_min / 2 * MINUTE, to_at - MINUTE):
+        active = maintenance_active(window, at)
+        assert (active is not None) == any(at in span for span in found)
+        assert active is None or active in found
 
 
 def test_a_maintenance_mutes_and_pauses_write_steps_unless_automation_is_allowed():

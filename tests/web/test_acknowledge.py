@@ -54,8 +54,15 @@ def test_a_forged_or_expired_link_is_refused_and_says_so(tmp_path: Path) -> None
     async def score(world: World) -> None:
         await world.alert()
         link = world.link()
-        forged = link[:-1] + ("A" if link[-1] != "A" else "B")
-        for bad in (forged, "/a/x", "/a/%00", "/a/" + "é" * 10):
+        forged = [link[:-1] + last for last in "ABCD" if last != link[-1]]
+        for bad in (
+            *forged,
+            link + "=",
+            link[:-1] + "!" + link[-1],
+            "/a/x",
+            "/a/%00",
+            "/a/" + "é" * 10,
+        ):
             assert (await world.ask("POST", bad, form={"command": "ack"})).status == 404
         key, people = world.node.link_key, world.node.present.policy.people
         known = links.read(key, link.removeprefix("/a/"), people)
