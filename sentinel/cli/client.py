@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from sentinel.cli.output import Exit
+from sentinel.cli.socketpath import fitting
 
 TIMEOUT_S = 30
 
@@ -75,7 +76,8 @@ class LocalConnection(HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self._timeout_s)
-        self.sock.connect(str(self._path))
+        with fitting(self._path) as place:
+            self.sock.connect(place)
 
 
 def _unreachable(where: str, failed: Exception) -> NoReturn:

@@ -21,6 +21,7 @@ import uvicorn
 from sentinel.cli.arguments import addresses_of
 from sentinel.cli.output import Exit
 from sentinel.cli.server import Server
+from sentinel.cli.socketpath import fitting
 from sentinel.engine import failpoint
 from sentinel.engine.node import Node, Settings, read_workspace
 from sentinel.engine.secrets import LiveSecrets
@@ -80,7 +81,8 @@ def listen(address: str, unix: Path) -> list[socket.socket]:
     local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        local.bind(str(unix))
+        with fitting(unix) as place:
+            local.bind(place)
     finally:
         os.umask(before)
     return [tcp, local]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.children import Child, wait_for
 from tests.conftest import program
+from tests.ports import free_for_both
 from tests.transport.certificates import authority, folder
 
 NGINX = """
@@ -51,8 +52,8 @@ async def shop(scope, receive, send):
 """
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(type=kind) as held:
+def free_port() -> int:
+    with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return int(held.getsockname()[1])
 
@@ -93,7 +94,7 @@ def nginx(at: Path) -> Iterator[dict[str, int]]:
 @contextmanager
 def hypercorn(at: Path) -> Iterator[int]:
     """One port over TLS: HTTP/1.1 and 2 over TCP, 3 over QUIC."""
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_for_both()
     (at / "application.py").write_text(APPLICATION)
     argv: list[str | Path] = [
         *(sys.executable, "-m", "hypercorn", "application:shop", "--graceful-timeout", "0"),

@@ -1,7 +1,6 @@
 """The `dns` kind: answers, drift, several servers; against scripts and against bind9."""
 
 import asyncio
-import socket
 import subprocess
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from sentinel.transport.curl import Transport
 from sentinel.words import Outcome
 from tests import children
 from tests.conftest import program
+from tests.ports import free_for_both
 from tests.probers.documents import shown
 from tests.transport.certificates import authority, server
 from tests.transport.nameserver import names, response, says
@@ -265,19 +265,11 @@ zone "shop.test" {{ type primary; file "{folder}/shop.test.zone"; }};
 """
 
 
-def free_port():
-    """A port that neither TCP nor UDP has at this moment."""
-    with socket.socket() as one, socket.socket(type=socket.SOCK_DGRAM) as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(one.getsockname())
-        return one.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def bind9(tmp_path_factory):
     """The port of an authoritative server of ``shop.test``."""
     folder: Path = tmp_path_factory.mktemp("bind9")
-    port = free_port()
+    port = free_for_both()
     long = '" "'.join(["x" * 200] * 20)
     (folder / "shop.test.zone").write_text(ZONE.format(serial=2026030101, long=long))
     (folder / "named.conf").write_text(CONFIGURED.format(folder=folder, port=port))

@@ -9,6 +9,7 @@ from typing import Any
 import dns.message
 import dns.rrset
 
+from tests.ports import bound_pair
 from tests.transport.servers import serving
 
 Answering = Callable[[bytes, str], Iterable[bytes]]
@@ -70,11 +71,10 @@ async def names(
             writer.write(len(message).to_bytes(2, "big") + message)
             await writer.drain()
 
-    async with serving(script, tls) as port:
+    tcp, udp = bound_pair()
+    async with serving(script, tls, bound=tcp) as port:
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Udp(answering, heard), local_addr=("127.0.0.1", port)
-        )
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Udp(answering, heard), sock=udp)
         try:
             yield port, heard
         finally:

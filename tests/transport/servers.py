@@ -1,6 +1,7 @@
 """Servers on loopback that do exactly what a test tells them, byte by byte."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -28,10 +29,14 @@ def opened() -> Transport:
 
 @asynccontextmanager
 async def serving(
-    script: Script, context: ssl.SSLContext | None = None, *, path: str = ""
+    script: Script,
+    context: ssl.SSLContext | None = None,
+    *,
+    path: str = "",
+    bound: socket.socket | None = None,
 ) -> AsyncIterator[int]:
-    """Answer every connection with `script`; gives the port (0 at a Unix socket's `path`). What the
-    peer broke off is no error."""
+    """Answer every connection with `script`; gives the port (0 at a Unix socket's `path`), which is
+    that of `bound` where given. What the peer broke off is no error."""
     under_way: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
     said: set[asyncio.Task[Any] | None] = set()
 
@@ -50,6 +55,8 @@ async def serving(
 
     if path:
         server: asyncio.Server = await asyncio.start_unix_server(connected, path)
+    elif bound is not None:
+        server = await asyncio.start_server(connected, sock=bound)
     else:
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:
