@@ -38,6 +38,7 @@ RUNS: Sequence[tuple[str, ...]] = (
 )
 WITHOUT_SECONDS = frozenset({"scrape"})
 LONGEST_S = 3600
+SHORT = "**A short run**: fewer rounds or seconds than by default, as each command says, so rougher"
 HEAD = """\
 # Speed and memory
 
@@ -152,6 +153,8 @@ def main() -> int:
         f"{began:%Y-%m-%d %H:%M} to {datetime.now(UTC):%H:%M} UTC; load average {load:.1f} at the"
         f" start, {os.getloadavg()[0]:.1f} at the end ({os.cpu_count()} would be a full machine)",
     ]
+    if options.rounds or options.seconds:
+        facts.append(SHORT)
     about = "\n".join(f"- {each}" for each in facts)
     table = "\n".join(lines)
     options.out.write_text(f"{HEAD}\n## The machine\n\n{about}\n\n## Measured\n\n{table}\n")

@@ -307,9 +307,9 @@ class Node:
         """People's names by id, for stories."""
         return {person.id: person.name for person in self.present.policy.people.values()}
 
-    def exposition(self, accept: str, encodings: str) -> Page:
-        """The page for a scrape."""
-        return self.metrics.exposition(accept, encodings)
+    async def exposition(self, accept: str, encodings: str) -> Page:
+        """The page for a scrape, made between checks."""
+        return await self.metrics.exposition_in_turns(accept, encodings)
 
     async def page_test(self, person: str) -> list[dict[str, str]]:
         """Send a marked test page by every method of a person; what each came to."""

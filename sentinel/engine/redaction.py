@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from sentinel.errors import SecretMissing
 from sentinel.kinds import Secrets
 from sentinel.monitor.probe import CheckResult, Judged
-from sentinel.words import Outcome, Secret
+from sentinel.words import Secret
 
 SHORTEST_SECRET = 4
 """A secret of fewer characters would take out half of every page."""
@@ -104,8 +104,9 @@ class Redactor:
 
 def clean_result(result: CheckResult, redactor: Redactor) -> CheckResult:
     """The result without what may not be stored, in its text and in the values it keeps."""
-    if result.outcome is not Outcome.ok:
-        result = replace(result, text=redactor.text(result.text))
+    text = redactor.short(result.text)
+    if text != result.text:
+        result = replace(result, text=text)
     if all(
         type(value) is not str or redactor.short(value) == value
         for each in result.judged

@@ -56,7 +56,8 @@ DISCOVER: Schema = pieces.entry(
 
 _HOST = re.compile(r"(?:[^\W_](?:[\w.-]{0,252})|\[[0-9a-fA-F:.]{2,45}\])(?::([0-9]{1,5}))?\Z")
 _UNFIT = re.compile(r"[\x00-\x20\x7f{}<>\"\\^`|]")
-_SECRET = re.compile(r"\$\{|(?:^|\{)\s*(?:env|file):")
+_SECRET = re.compile(r"[{}]|^\s*(?:env|file):")
+"""What names a secret or a value of ours; any brace, since two labels side by side could close one."""
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 

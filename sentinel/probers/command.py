@@ -59,7 +59,8 @@ class Command:
     Without `expect`, or with one that does not name `exit_code`, exit code 1 warns
     (`plugin_warning`), 2 fails (`plugin_critical`), 3 is unknown (`plugin_unknown`), and so is any
     other (`exit_code`) and an end by a signal (`killed`). With an expectation that names
-    `exit_code`, the exit code is yours to judge.
+    `exit_code`, the exit code is yours to judge. A program that is not there (`no_such_program`)
+    or cannot be started (`not_started`) is unknown too.
 
     Expectations may use `exit_code`, `output` (the first line, without performance data),
     `long_output`, `stderr`, `perfdata` (label to number, in seconds and bytes where the plug-in

@@ -47,6 +47,11 @@ class Domain:
     (`pending_delete`) or is on hold (`on_hold`) fails, and one with less than 14 days left warns
     (`expiring`).
 
+    Other reasons: the registry knows no such domain (`not_registered`, which fails), no server is
+    listed for its ending (`no_server`), the registry asks us to come later (`rate_limited`), answers
+    with another status (`unexpected_status`) or with what is no RDAP (`not_rdap`), or does not tell
+    an end (`no_expiry`); these are unknown.
+
     Expectations may use `days_left`, `age_days`, `expires_at`, `registered_at` and `changed_at`
     (ISO 8601 text), `registrar`, `registrar_id` (IANA's number), `statuses` (RDAP's words, such as
     `client transfer prohibited`), `nameservers`, `nameservers_changed` (others than at the last

@@ -60,6 +60,10 @@ class Feed:
 
     Without `expect` a feed is good when it can be read to its end and has items.
 
+    A feed that cannot be read has a reason of its own: `unexpected_status`, `too_large`, `malformed`,
+    `truncated`, `empty`, `no_items`, `bad_encoding`, `archive` (a ZIP),
+    `doctype` and `too_deep`, and of a file `file_missing`, `file_denied` and `file_unreadable`.
+
     Expectations may use `items`, `invalid`, `invalid_ratio`, `duplicates` (rows whose id came
     before), `size_bytes`, `age_s` (since the feed says it was made, else since Last-Modified or the
     file's time), `changed`, `unchanged_s`, `change_ratio` (items over those of the last good check,

@@ -54,6 +54,10 @@ class Ftp:
     When there is no file, the check fails with `no_such_file` or `no_files`, unless an expectation
     names `exists` or `count`.
 
+    Other reasons are `no_such_folder`, `not_permitted`, `login_refused`, `server_refused` (a greeting
+    that turns one away), `data_refused` (the connection for the list did not come about) and
+    `ftp_failed` (any other refusal), the text being the server's.
+
     Expectations may use `exists`, `size_bytes` and `age_s` (of the file, or of the newest one),
     `count`, `total_bytes`, `newest` and `oldest` (each `name`, `size_bytes`, `age_s`), `names`
     (the first 100), `truncated` (there are more files than were looked at), `timing`, `certificate`

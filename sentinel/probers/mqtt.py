@@ -10,9 +10,9 @@ from sentinel.monitor.probe import MetricFamily, Observation, Sample
 from sentinel.probers.spoken import (
     CONNECTION_NAMES,
     TIMING,
-    Talked,
     ca_file_key,
     cert_file_key,
+    had,
     ip_key,
     key_file_key,
     observation,
@@ -63,6 +63,9 @@ class Mqtt:
     out. With `topic` it subscribes, which must be granted; a message is waited for when an
     expectation names one. With `round_trip` it publishes a message there, not retained, and
     waits until it comes back; give it a topic that nobody else listens to.
+
+    The reasons are `auth_failed` (user and password were refused, or are missing), `refused` (any
+    other refusal of the session) and `subscription_refused`.
 
     Expectations may use `message` (its payload as text), `message_topic`, `retained`, `timing`
     (also `ping_s` and, with `round_trip`, `round_trip_s`), `certificate` (with `tls`) and `address`.
@@ -135,18 +138,7 @@ class Mqtt:
         """Connect once, ping, listen."""
         port = self.port or (_TLS_PORT if self.tls else _PORT)
         connection = await opened(self, world, port=port, tls=self.tls)
-        talk = _Talk(self, connection, world)
-        watch = Talked(connection, world)
-        try:
-            if connection.exchange.reason is None:
-                await talk.have()
-        except Ended as ended:
-            talk.ended = ended
-        finally:
-            talk_s = watch.seconds()
-            await talk.part()
-            connection.close()
-        return talk.observed(talk_s)
+        return await had(_Talk(self, connection, world), connection, world)
 
 
 class _Talk:

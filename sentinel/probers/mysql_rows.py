@@ -3,7 +3,8 @@
 The query runs in a transaction that only reads, on a connection whose own limit ends it shortly
 before the deadline; the driver takes one statement at a time. Since a statement that changes tables
 themselves (``drop``) ends such a transaction and runs, only those that begin as reading ones do are
-asked. At the deadline the socket is cut.
+asked; and since ``select … into outfile`` counts as reading there, none that names such a file. At
+the deadline the socket is cut.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from sentinel.transport.reasons import NETWORK, Reason
 _READING = re.compile(
     r"[\s(]*(select|with|show|values|table|desc|describe|explain)\b", re.IGNORECASE
 )
+_TO_FILE = re.compile(r"\b(?:outfile|dumpfile)\b", re.IGNORECASE)
 _LATE = frozenset({1969, 3024, 1317})
 """ER_STATEMENT_TIMEOUT (MariaDB), ER_QUERY_TIMEOUT (MySQL), ER_QUERY_INTERRUPTED."""
 _LOGIN = frozenset({1044, 1045, 1251, 1275, 1524, 1698, 2059, 2061, 3118})
@@ -66,6 +68,8 @@ async def ask(asked: Asked, now: Callable[[], float], threads: Executor) -> Answ
     answered = Answered()
     if not _READING.match(asked.query):
         return Answered("write_refused", "the query does not begin as one that reads")
+    if _TO_FILE.search(asked.query):
+        return Answered("write_refused", "the query names `outfile` or `dumpfile`")
     opened = await open_socket(asked.host, asked.port, asked.deadline)
     answered.phases["connect"] = sum(opened.phases.values())
     answered.address = opened.address

@@ -74,6 +74,10 @@ class Promql:
     Prometheus takes a sample that is up to five minutes old for the present. Where that is too old,
     name the selector in `age_of`, and hold `age_s`, the age of its newest sample, against a limit.
 
+    A Prometheus that refuses the query as it stands is unknown (`query_refused`). It fails when the
+    query ended badly (`query_failed`), its status is another (`unexpected_status`), or its answer is
+    none of Prometheus' (`not_prometheus`).
+
     Expectations may use `value`, `labels` (of the one series), `count`, `values`, `min` and `max`
     (of all values that are numbers), `series` (of each `labels` and `value`; the first 1,000),
     `age_s` (with `age_of`), `warnings` (what Prometheus said beside), and `timing`.

@@ -42,6 +42,9 @@ class Sftp:
     When there is no file, the check fails with `no_such_file` or `no_files`, unless an expectation
     names `exists` or `count`.
 
+    Other reasons are `host_key_refused`, `key_exchange_failed`, `login_refused`, `no_such_folder`,
+    `not_permitted` and `sftp_failed` (any other refusal of the server's).
+
     Expectations may use `exists`, `size_bytes` and `age_s` (of the file, or of the newest one),
     `count`, `total_bytes`, `newest` and `oldest` (each `name`, `size_bytes`, `age_s`), `names`
     (the first 100), `truncated` (the folder holds more than 10,000 names), `timing` and `address`.

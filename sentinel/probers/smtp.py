@@ -11,9 +11,9 @@ from sentinel.monitor.probe import MetricFamily, Observation, Sample
 from sentinel.probers.spoken import (
     CONNECTION_NAMES,
     TIMING,
-    Talked,
     ca_file_key,
     cert_file_key,
+    had,
     ip_key,
     key_file_key,
     observation,
@@ -142,18 +142,7 @@ class Smtp:
         """Connect once, greet, ask, and part."""
         port = self.port or (_TLS_PORT if self.tls else _PORT)
         connection = await opened(self, world, port=port, tls=self.tls)
-        talk = _Talk(self, connection, world)
-        watch = Talked(connection, world)
-        try:
-            if connection.exchange.reason is None:
-                await talk.have()
-        except Ended as ended:
-            talk.ended = ended
-        finally:
-            talk_s = watch.seconds()
-            await talk.part()
-            connection.close()
-        return talk.observed(talk_s)
+        return await had(_Talk(self, connection, world), connection, world)
 
 
 class _Talk:

@@ -139,6 +139,40 @@ class Talked:
         return max(0.0, self._now() - self._started - tls_s)
 
 
+class Talk(Protocol):
+    """A conversation of steps, under way: its kind's own."""
+
+    ended: Ended | None
+    """Why it ended early."""
+
+    async def have(self) -> None:
+        """Every step that is declared. Raises Ended."""
+        ...
+
+    async def part(self) -> None:
+        """Say goodbye, and wait for no answer."""
+        ...
+
+    def observed(self, talk_s: float) -> Observation:
+        """What it came to, after so many seconds."""
+        ...
+
+
+async def had(talk: Talk, connection: Connection, world: ProbeWorld) -> Observation:
+    """Have the conversation where connecting went well, part, and see what it came to."""
+    watch = Talked(connection, world)
+    try:
+        if connection.exchange.reason is None:
+            await talk.have()
+    except Ended as ended:
+        talk.ended = ended
+    finally:
+        talk_s = watch.seconds()
+        await talk.part()
+        connection.close()
+    return talk.observed(talk_s)
+
+
 class Named(Mapping[str, Any]):
     """Names that expectations use, each computed when it is asked for, and once."""
 

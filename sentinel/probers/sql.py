@@ -50,10 +50,15 @@ class Sql:
     that may read what the query reads and nothing else: a function that the query calls may do
     what its user may do. A SQLite file is opened for reading.
 
+    Other reasons are `login_refused`, `server_refused` (too many connections, no such database),
+    `query_failed`, `locked` (another transaction held what the query reads) and, of a SQLite file,
+    `no_such_file` and `open_failed`. A query that would write is unknown (`write_refused`).
+
     At most 1,000 rows and 64 KiB are taken. Expectations may use `value` (the first column of the
     first row), `row` (the first row, by column), `rows` (all of them), `count`, `truncated` (there
-    were more), `timing` and `address`. Exact numbers come as numbers, times as ISO 8601 text. When
-    an expectation names `value` or `row` and there is none, the reason is `no_rows`.
+    were more), `timing`, `encrypted` (over TLS) and `address`. Exact numbers come as numbers, times
+    as ISO 8601 text. When an expectation names `value` or `row` and there is none, the reason is
+    `no_rows`.
     """
 
     KIND: ClassVar[str] = "sql"

@@ -25,6 +25,8 @@ class Ssh:
     With `fingerprints` a key that is none of them fails with `host_key_changed`. Without, the
     first good check remembers the key, and `host_key.changed` says whether it is another one now.
 
+    When no way to exchange keys is known to both, the reason is `key_exchange_failed`.
+
     Expectations may use `banner` (the server's first line), `protocol` (`2.0`), `software`
     (`OpenSSH_9.2p1`), `comment` (what follows it), `host_key` (`type`, `fingerprint`, `changed`),
     `timing` and `address`.

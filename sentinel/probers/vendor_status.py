@@ -95,6 +95,9 @@ class VendorStatus:
     Without `expect` an outage fails (`partial_outage`, `major_outage`), a degradation warns
     (`degraded_performance`), and maintenance is fine.
 
+    The unknown reasons are `stale`, `no_such_component`, `not_a_status_page` and `unexpected_status`
+    (the page is answered with another than 200).
+
     Expectations may use `status` (the worst of the components: `ok`, `maintenance`, `degraded` or
     `outage`), `components` (name to Statuspage's word, such as `partial_outage`), `indicator`
     (`none`, `minor`, `major`, `critical`), `description`, `incidents` (open ones that touch the

@@ -69,7 +69,8 @@ class Websocket:
 
     The upgrade must be answered with 101, else the reason is `upgrade_refused`. Each turn reads
     messages until one fits `expect`, then sends `send`. When the server closes before that message
-    the reason is `unexpected_message`, when more than 1 MiB came `body_too_large`. Named groups
+    the reason is `unexpected_message`, when more than 1 MiB came `body_too_large`. When it closes
+    before the answer to a ping, the reason is `closed`. Named groups
     `(?P<name>…)` become values of `captured`.
 
     Expectations may use `status`, `headers` (of the answer to the upgrade), `subprotocol` (empty:

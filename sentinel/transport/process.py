@@ -98,7 +98,7 @@ async def run(program: Program, deadline: float, *, grace_s: float = GRACE_S) ->
     finally:
         if not ended:
             _signal_group(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _all_within(GRACE_S, process.wait())
         out.close()
         err.close()
     took_s = time.monotonic() - started
@@ -180,8 +180,9 @@ async def _all_within(seconds: float, *awaited: Awaitable[Any]) -> None:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    """Signal the group; one that is already gone is what was wanted."""
+    """Signal the group; one that is already gone is what was wanted. What became another user
+    (``sudo``) cannot be reached, and is not waited for without end."""
     try:
         os.killpg(pid, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return

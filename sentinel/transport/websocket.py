@@ -4,6 +4,7 @@ The framing is that of the ``websockets`` library, which does no I/O of its own;
 how long, and how much of it, is decided here. No extension is offered, so nothing is inflated.
 """
 
+import logging
 import re
 import time
 from collections import deque
@@ -23,6 +24,9 @@ from sentinel.transport.connection import Connection
 from sentinel.transport.preset import check
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import USER_AGENT, Exchange, Request, encoded
+
+_LIBRARY = logging.getLogger("sentinel.transport.websocket")
+_LIBRARY.setLevel(logging.WARNING)  # at DEBUG it tells headers, and with them credentials
 
 MOST_RECEIVED = 1 << 20
 """Bytes that are read from one peer, and the largest message."""
@@ -255,7 +259,7 @@ def _asking(
     check(Request(url, headers=tuple(headers)))
     uri = parse_uri(encoded(url))
     offered = [Subprotocol(each) for each in subprotocols] or None
-    protocol = ClientProtocol(uri, subprotocols=offered, max_size=MOST_RECEIVED)
+    protocol = ClientProtocol(uri, subprotocols=offered, max_size=MOST_RECEIVED, logger=_LIBRARY)
     asking = protocol.connect()
     asking.headers["User-Agent"] = USER_AGENT
     for name, _ in headers:

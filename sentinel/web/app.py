@@ -169,7 +169,7 @@ async def metrics(request: Request) -> Response:
     node: Node = request.app.state.node
     if caller(request, await node.site(), via="api") is None:
         return PlainTextResponse("who are you?\n", 401)
-    found = node.exposition(
+    found = await node.exposition(
         request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
     )
     headers = {"content-type": found.content_type}

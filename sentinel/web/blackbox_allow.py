@@ -39,7 +39,15 @@ _SECRETS_ARE_TOLD_AT = tuple(
         "168.63.129.16/32",  # Azure's wire server
     )
 )
-_TRANSLATED = ip_network("64:ff9b::/96")  # NAT64 (RFC 6052): the last four bytes are IPv4
+_TRANSLATED = tuple(
+    ip_network(text)
+    for text in (
+        "64:ff9b::/96",  # NAT64 (RFC 6052)
+        "64:ff9b:1::/48",  # NAT64 of one's own network (RFC 8215)
+        "::/96",  # compatible with IPv4 (RFC 4291, 2.5.5.1); `::1` itself is not meant
+    )
+)
+"""Where the last four bytes are IPv4."""
 
 
 @lru_cache(maxsize=16_384)
@@ -61,7 +69,9 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
-        if address in _TRANSLATED:
+        if address.sixtofour is not None:  # RFC 3056
+            return address.sixtofour
+        if int(address) > 1 and any(address in each for each in _TRANSLATED):
             return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 

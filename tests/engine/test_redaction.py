@@ -3,16 +3,19 @@
 import base64
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel.engine.redaction import Redactor, secret_values
+from sentinel.engine.redaction import Redactor, clean_result, secret_values
 from sentinel.errors import SecretMissing
-from sentinel.words import Secret
+from sentinel.monitor.probe import CheckResult
+from sentinel.words import Outcome, Secret
 
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PASSWORD = 'h"unter/2 + two'
 plain = Redactor()
 knowing = Redactor([PASSWORD])
@@ -123,3 +126,22 @@ def test_the_secrets_inside_a_plain_url_are_secrets_too():
     documents = [("https://shop.example/hook/{env:PW}", "env:PW", "see {env:GONE}")]
 
     assert frozenset({"hunter2"}) == secret_values(documents, Environment())
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_no_results_text_holds_a_secret_whatever_it_came_to(outcome: Outcome):
+    result = CheckResult(
+        probe="orders",
+        location="local",
+        due_at=NOON,
+        started_at=NOON,
+        duration_s=0.1,
+        outcome=outcome,
+        reason="",
+        text="the first row is s3cret-of-the-shop",
+        network=False,
+        judged=(),
+        phases={},
+        samples=(),
+    )
+    assert "the first row is ***" == clean_result(result, Redactor(["s3cret-of-the-shop"])).text

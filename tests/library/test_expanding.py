@@ -139,6 +139,11 @@ probes:
         ("shop.fi/path", {}, "it is neither a host, a host and port, nor a URL"),
         ("shop.fi", {"a": "env:PAYMENT_KEY"}, "its label `a` names a secret or a value of ours"),
         ("shop.fi", {"a": "{file:/etc/passwd}"}, "its label `a` names a secret or a value of ours"),
+        (
+            "shop.fi",
+            {"a": "{en", "b": "v:PAYMENT_KEY}"},
+            "its label `a` names a secret or a value of ours",
+        ),
         ("shop.fi", {"a": "${capture.x}"}, "its label `a` names a secret or a value of ours"),
         ("shop.fi", {"a": "\x1b[2J"}, "its label `a` holds control characters"),
         ("shop.fi", {"a": 5}, "its label `a` is no text of at most 2048 characters"),

@@ -1,5 +1,6 @@
 """The page of a scrape: both formats, packed or not, and what we count of ourselves."""
 
+import asyncio
 import gzip
 
 import pytest
@@ -9,7 +10,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from sentinel import __version__
-from sentinel.metrics.registry import Metrics
+from sentinel.metrics.registry import Metrics, Page
 from tests.monitor.builders import a_probe, a_result, an_observation
 
 
@@ -56,3 +57,28 @@ def test_failures_are_there_before_the_first_one(metrics: Metrics):
     text = metrics.exposition().body.decode()
     assert 'sentinel_failures_total{reason="journal_unavailable"} 0.0' in text
     assert 'sentinel_incidents_open{severity="critical"} 0.0' in text
+
+
+def test_a_page_made_in_turns_is_the_same_and_lets_others_run(metrics: Metrics) -> None:
+    async def made() -> tuple[Page, int]:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            for _ in range(1000):
+                turns += 1
+                await asyncio.sleep(0)
+
+        running = asyncio.create_task(others())
+        page = await metrics.exposition_in_turns("text/plain", "gzip")
+        running.cancel()
+        return page, turns
+
+    page, turns = asyncio.run(made())
+
+    assert probe_lines(gzip.decompress(page.body)) == probe_lines(metrics.exposition().body)
+    assert turns > 1
+
+
+def probe_lines(page: bytes) -> list[bytes]:
+    return [line for line in page.splitlines() if b'probe="' in line]

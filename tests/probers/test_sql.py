@@ -227,6 +227,13 @@ def test_sqlite_writes_no_other_file(shop, tmp_path):
     assert ["shop #1.db"] == [each.name for each in tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize("kind", ["outfile", "DUMPFILE"])
+def test_mysql_is_not_asked_to_write_a_file(kind):
+    observation = check("mysql://u@127.0.0.1:1/shop", f"select 1 into {kind} '/tmp/x'")
+
+    assert (Outcome.unknown, "write_refused") == (observation.outcome, observation.reason)
+
+
 ENDLESS = {
     "sqlite": "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n",
     "postgresql": "select pg_sleep(60)",
