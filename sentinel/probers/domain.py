@@ -262,7 +262,7 @@ def _remembered(kept: bytes | None, name: str) -> _Kept | None:
         return None
     try:
         memory = msgspec.json.decode(kept, type=_Kept)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return memory if memory.facts.name in (name, "") else None
 

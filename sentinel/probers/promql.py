@@ -202,7 +202,7 @@ def _answer(exchange: Exchange) -> _Answer | tuple[str, Outcome, str]:
         return exchange.reason, Outcome.unknown if ours else Outcome.failed, exchange.text
     try:
         answer = msgspec.json.decode(exchange.body, type=_Answer)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         if exchange.status == 200:
             return "not_prometheus", Outcome.failed, "the answer is none of Prometheus'"
         return "unexpected_status", Outcome.failed, f"the status is {phrase(exchange.status)}"

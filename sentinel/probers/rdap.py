@@ -73,7 +73,7 @@ def domain_facts(body: bytes) -> DomainFacts:
     """The facts of an answer. Raises ValueError when it is no domain object."""
     try:
         domain = msgspec.json.decode(body, type=_Domain)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"this is no RDAP domain: {error}") from error
     if domain.objectClassName != "domain":
         raise ValueError(f"this is no RDAP domain but `{domain.objectClassName[:40]}`")
@@ -97,7 +97,7 @@ def server_of(body: bytes, name: str) -> str:
     listed, https before http; ``""`` when none is. Raises ValueError when it is no such file."""
     try:
         bootstrap = msgspec.json.decode(body, type=_Bootstrap)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"this is no RDAP bootstrap file: {error}") from error
     listed = {ending.lower(): urls for endings, urls in bootstrap.services for ending in endings}
     labels = name.split(".")

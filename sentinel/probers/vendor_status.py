@@ -211,7 +211,7 @@ def _summary(exchange: Exchange) -> Summary | str:
         return f"the status page answers {phrase(exchange.status)}"
     try:
         return msgspec.json.decode(exchange.body, type=Summary)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"this is no Statuspage summary: {error}"
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from sentinel.errors import ExpressionFailed
 from sentinel.library.catalog import check_alone
 from sentinel.library.discovery import ListRefused, read_found, unfit
@@ -23,10 +21,12 @@ from sentinel.library.modules import ModulesRefused, read_modules
 from sentinel.library.reading import InstalledKinds
 from sentinel.monitor.products import REQUIRED, Profile, instant_of, price_of, problems
 from sentinel.probers.perfdata import printed
+from sentinel.probers.promql import _answer as answer_of
+from sentinel.probers.promql import series_of
 from sentinel.probers.rdap import domain_facts, server_of
 from sentinel.probers.sqlurl import database_url
 from sentinel.probers.ssh import version_parts
-from sentinel.probers.vendor_status import Summary, chosen_components
+from sentinel.probers.vendor_status import _summary, chosen_components
 from sentinel.transport import icmpwire, redirects
 from sentinel.transport.dnswire import parse as parse_dns
 from sentinel.transport.grpc import understood
@@ -134,7 +134,13 @@ def _redirect(content: str) -> None:
 
 
 def _vendor(content: bytes) -> object:
-    return chosen_components(msgspec.json.decode(content, type=Summary), ["API"])
+    read = _summary(Exchange("http://a/", status=200, body=content))
+    return read if isinstance(read, str) else chosen_components(read, ["API"])
+
+
+def _promql(content: bytes) -> object:
+    said = answer_of(Exchange("http://a/", status=200, body=content))
+    return said if isinstance(said, tuple) else series_of(said.data)
 
 
 def _json_path(content: bytes) -> object:
@@ -177,6 +183,7 @@ RDAP = json.dumps(
         "events": [{"eventAction": "expiration", "eventDate": "2027-01-01T00:00:00Z"}],
     }
 ).encode()
+PROMQL = b'{"status":"success","data":{"resultType":"vector","result":[{"value":[1.5,"2"]}]}}'
 PROBE = b"probes:\n  home: {http: {url: https://shop.example}, every: 1m}\n"
 MODULES = b"modules:\n  web: {prober: http, timeout: 5s, http: {valid_status_codes: [200]}}\n"
 GATUS = b'endpoints: [{name: a, url: "https://a.example", conditions: ["[STATUS] == 200"]}]'
@@ -193,14 +200,15 @@ PARSERS: Mapping[str, Parser] = {
     "unfold": Parser(_unfolded, (Unreadable,), (gzip.compress(RSS, mtime=0), RSS)),
     "redirect": Parser(_text(_redirect), (), (b"/next", b"https://b.example/", b"//c.example")),
     "page": Parser(_text(_page), (ExpressionFailed,), (PRODUCT, b"<li><a class=product href=x>")),
-    "json": Parser(_json_path, (ExpressionFailed, ValueError), (b'{"a": [{"price": 1}]}',)),
+    "json": Parser(_json_path, (ExpressionFailed,), (b'{"a": [{"price": 1}]}',)),
     "perfdata": Parser(_text(printed), (), (b"OK - fine | a=1s;2;3;0;4 'b c'=5%\nmore | d=6MB",)),
     "resp": Parser(_lines(lambda lines: read_reply(lines, "a reply")), (Ended,), (b"*1\r\n$2\r\nhi\r\n",)),
     "mqtt": Parser(_lines(_mqtt), (Ended,), (b"\x30\x05\x00\x01xhi",)),
     "grpc": Parser(_grpc, (), (b"\0\0\0\0\2\x08\x01",)),
     "icmp": Parser(_icmp, (), (b"E" + bytes(19) + b"\0\0\0\0\0\1\0\1",)),
     "ssh": Parser(_text(version_parts), (), (b"SSH-2.0-OpenSSH_9.2p1 Debian",)),
-    "vendor_status": Parser(_vendor, (msgspec.DecodeError, RecursionError), (VENDOR,)),
+    "vendor_status": Parser(_vendor, (), (VENDOR,)),
+    "promql": Parser(_promql, (), (PROMQL,)),
     "rdap": Parser(domain_facts, (ValueError,), (RDAP,)),
     "rdap bootstrap": Parser(
         lambda content: server_of(content, "shop.example"),

@@ -39,6 +39,8 @@ NASTY: dict[str, bytes] = {
     "a JSON number": b'{"a": ' + b"9" * 5_000 + b"}",
     "a JSON key twice": b'{"a": 1, "a": 2}',
     "a lone surrogate": b'{"a": "\\ud800"}',
+    "a text that is none": b'{"page":{"name":"\xff"},"status":{"indicator":"\xff"}}',
+    "a status that is none": b'{"status":"\xff"}',
     "quotes": b'"' * 10_001,
     "commas": b"," * 10_000,
     "performance data": b"|" * 1_000 + b"a=1;;;;;;" * 1_000,
