@@ -85,6 +85,8 @@ def _closure(path: tuple[str, ...], compare: Callable[[Any, Any], bool], literal
             return None
         if type(value) is not kind or (kind is int and not -_LARGEST <= value < _LARGEST):
             return None
+        if value != value:
+            return None  # the package refuses to order what is no number
         return compare(value, literal)
 
     return hold

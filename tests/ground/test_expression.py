@@ -337,6 +337,23 @@ def test_a_plain_comparison_is_what_the_package_says(
     assert outcome_of(package, bindings) == outcome_of(quick, bindings)
 
 
+@pytest.mark.parametrize("order", ["==", "!=", "<", "<=", ">", ">="])
+@pytest.mark.parametrize(("name", "literal", "values"), [
+    ("status", "200", [199, 200, 201]),
+    ("timing.total_s", "1.5", [1.25, 1.5, 1.75, float("nan"), float("inf")]),
+    ("status", "-1", [-2, -1, 0]),
+])  # fmt: skip
+def test_a_plain_order_is_the_packages_on_both_sides_of_its_bound(
+    order: str, name: str, literal: str, values: list[float]
+) -> None:
+    quick = expression(f"{name} {order} {literal}")
+    assert quick._plain is not None
+    package = replace(quick, _plain=None)
+    for value in values:
+        bindings = {"status": value, "timing": {"total_s": value}}
+        assert outcome_of(package, bindings) is outcome_of(quick, bindings)
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -1,0 +1,79 @@
+"""Many checks a second: those that end together are read together, and none is lost by it."""
+
+from datetime import timedelta
+
+from sentinel.engine.results import CROWD, TOGETHER, Crowd
+from sentinel.monitor.verdict import Verdict
+from sentinel.words import Outcome, Seconds
+from tests.engine.watching import NOON, bad, played, script, scripted, watching
+
+MANY = 2 * CROWD
+
+
+def probes():
+    return [
+        scripted(f"shop-{number}", every_s=Seconds(1.0), host=f"shop-{number}.example")
+        for number in range(MANY)
+    ]
+
+
+def test_a_crowd_is_told_by_the_second_that_went_by():
+    crowd = Crowd()
+    told = [crowd.count(NOON + timedelta(milliseconds=each)) for each in range(1001)]
+    assert told == [False] * 1000 + [True]
+    assert crowd.count(NOON + timedelta(seconds=1.5))
+    assert not crowd.count(NOON + timedelta(seconds=5))
+
+
+@played
+async def test_every_check_of_a_crowd_is_counted_committed_and_checked_again():
+    crowd = probes()
+    async with watching(crowd) as watch:
+        await watch.advance(30)
+        begun = sum(len(script(probe).worlds) for probe in crowd)
+        await watch.advance(TOGETHER.total_seconds() * 2)
+        counted = watch.metrics.check_of[Outcome.ok]._value.get()
+        await watch.advance(2)
+        slots = [result.due_at for result in await watch.results("shop-7")]
+    assert begun <= counted
+    assert begun > 20 * MANY
+    assert len(slots) == len(set(slots)) > 20
+
+
+@played
+async def test_what_a_crowd_left_unread_is_committed_when_the_watcher_stops():
+    crowd = probes()
+    async with watching(crowd) as watch:
+        await watch.advance(30)
+        while not watch.watcher._unread:
+            await watch.advance(0.001)
+        waiting = [runner.probe.id for runner, _, _ in watch.watcher._unread]
+        slot = watch.watcher._unread[0][1].due_at
+        journal = watch.journal
+    committed = [
+        (result.probe, result.due_at) for change in journal.changes for result in change.results
+    ]
+    assert (waiting[0], slot) in committed
+
+
+@played
+async def test_a_probe_of_a_crowd_that_fails_is_believed_to():
+    crowd = probes()
+    async with watching(crowd) as watch:
+        await watch.advance(10)
+        script(crowd[7]).then(bad())
+        await watch.advance(5)
+        assert Verdict.firing is watch.watcher._runners["shop-7"].state.state
+
+
+@played
+async def test_a_probe_removed_while_its_check_is_unread_stays_gone():
+    crowd = probes()
+    async with watching(crowd) as watch:
+        await watch.advance(10)
+        while not watch.watcher._unread:
+            await watch.advance(0.001)
+        gone = watch.watcher._unread[0][0].probe.id
+        watch.watcher.apply([probe for probe in crowd if probe.id != gone])
+        await watch.advance(1)
+        assert "" == watch.metrics.families.text_of(gone, "local")
