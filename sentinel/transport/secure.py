@@ -59,7 +59,7 @@ class Unusable(Exception):
 class Tls:
     """One side of a TLS connection. `feed` what came, send what `outgoing` gives."""
 
-    __slots__ = ("_incoming", "_object", "_outgoing", "_want")
+    __slots__ = ("_below", "_closed", "_incoming", "_object", "_outgoing", "_read", "_want")
 
     def __init__(self, terms: Terms, server_name: str, *, library: Any = ssl) -> None:
         """`library` is `ssl` or shaped like it. Raises Unusable."""
@@ -73,6 +73,8 @@ class Tls:
             )
         except (OSError, ValueError) as error:
             raise Unusable(f"TLS cannot be spoken: {error}") from error
+        self._read, self._below = _reading(self._object, library)
+        self._closed = False
 
     def feed(self, received: bytes) -> None:
         """Take in what came; ``b""``: the peer closed."""
@@ -90,24 +92,43 @@ class Tls:
         """Go on with the handshake; whether it is done. Raises OSError (`ssl.SSLError`): `why`."""
         try:
             self._object.do_handshake()
-        except self._want:
+        except self._want as waiting:
+            waiting.__traceback__ = None  # see `_untied`
             return False
+        except OSError as error:
+            raise _untied(error) from error.__cause__
         return True
 
     def write(self, content: bytes) -> None:
         """Encrypt it. Raises OSError."""
-        self._object.write(content)
+        try:
+            self._object.write(content)
+        except OSError as error:
+            raise _untied(error) from error.__cause__
 
     def read(self) -> bytes | None:
         """At most 64 KiB of what came, decrypted; ``b""`` when the peer has closed, None when more
         must come first. Raises OSError. A peer that closes without saying goodbye has closed:
         many do."""
+        if not self._incoming.pending and not self._incoming.eof and not self._object.pending():
+            return b"" if self._closed else None  # to be told by an error costs as much as reading
         try:
-            got: bytes = self._object.read(PIECE)
-        except self._want:
+            got: bytes = self._read(PIECE)
+        except self._want as waiting:
+            waiting.__traceback__ = None
             return None
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            return b""
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as closed:
+            closed.__traceback__ = None
+            got = b""
+        except OSError as error:
+            raise _untied(error) from error.__cause__
+        except self._below as error:
+            if error.args[0] == "WantRead":
+                return None
+            if error.args[0] not in ("Eof", "ZeroReturn"):
+                raise ssl.SSLError(error.args[-1]) from error
+            got = b""
+        self._closed = not got
         return got
 
     def pems(self) -> tuple[str, ...]:
@@ -134,6 +155,23 @@ class Tls:
     def protocol(self) -> str:
         """What ALPN agreed on; ``""``: nothing."""
         return self._object.selected_alpn_protocol() or ""
+
+
+def _reading(made: Any, library: Any) -> tuple[Any, type[Exception] | tuple[()]]:
+    """How to read, and what that raises besides OSError. What utls raises within itself at the end of
+    a connection nobody else can untie (see `_untied`): it is read from below its Python part,
+    where it has one."""
+    native, error = getattr(made, "_conn", None), getattr(library, "_core", None)
+    if native is None or error is None:
+        return made.read, ()
+    return native.read, error.CoreError
+
+
+def _untied(error: OSError) -> OSError:
+    """The error without its traceback. A library written in Python keeps what it raises in the frame
+    that raises it: that circle would hold all of a connection until the cyclic collector comes,
+    which in a node is minutes and thousands of connections later."""
+    return error.with_traceback(None)
 
 
 def why(error: OSError, tls: Tls, server_name: str) -> tuple[Reason, str]:

@@ -1,6 +1,7 @@
 """Our own lane and libcurl's are asked the same and must say the same, but for how long it took."""
 
 import asyncio
+import gc
 import ssl
 
 import pytest
@@ -11,10 +12,12 @@ from sentinel.transport import plan as plans
 from sentinel.transport.curl import CookieJar, Transport
 from sentinel.transport.plan import planned
 from sentinel.transport.reasons import Reason
+from sentinel.transport.secure import Tls
+from sentinel.transport.talk import Talk
 from sentinel.transport.wire import Request
 from tests.transport.answers import ANSWERS
 from tests.transport.certificates import authority, folder, server
-from tests.transport.servers import OK, recording, redirect, saying, serving
+from tests.transport.servers import OK, for_ever, recording, redirect, saying, serving
 
 
 def said(exchange):
@@ -446,6 +449,45 @@ def test_who_never_was_well_is_only_asked_by_libcurl():
 
     assert [1] * 5 == [asked for _, asked in exchanges]
     assert [] == known
+
+
+async def unsworn(reader, writer):
+    """No TLS at all."""
+    await reader.read(1000)
+    writer.write(b"HTTP/1.1 400 No\r\n\r\n")
+
+
+LEFT = {
+    "well": (saying(OK), "good", {}),
+    "refused": (saying(OK), "expired", {}),
+    "another name": (saying(OK), "good", {"server_name": "other.example"}),
+    "no answer": (saying(), "good", {}),
+    "half an answer": (saying(OK[:-2]), "good", {}),
+    "no TLS": (unsworn, "", {}),
+    "too late": (for_ever(OK[:-5], b"", every_s=5), "good", {}),
+}
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("how", LEFT)
+def test_nothing_of_a_conversation_waits_for_the_cyclic_collector(how):
+    """Which a node runs every few minutes: thousands of connections would wait for it."""
+    script, name, more = LEFT[how]
+
+    async def main():
+        context = server(name) if name else None
+        async with serving(script, context) as port, Transport(lane="own") as transport:
+            where = f"https://localhost:{port}/"
+            request = Request(where, ca_file=authority(), ip="4", **more)
+            gc.collect()
+            gc.disable()
+            try:
+                await transport.fetch(request, transport.now() + 0.2)
+                return [each for each in gc.get_objects() if isinstance(each, Talk | Tls)]
+            finally:
+                gc.enable()
+
+    assert [] == asyncio.run(main())
 
 
 def cookies_on_the_way(cookie, *, lane, times=2):
