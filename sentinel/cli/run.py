@@ -161,7 +161,7 @@ def _await_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     loop.call_soon_threadsafe(stop.set)
 
 
-def _name(location: str) -> str:
+def node_name(location: str) -> str:
     """The machine's, with the location where it is named: two locations may run on one machine."""
     machine = socket.gethostname()
     return machine if location == "local" else f"{machine}-{location}"
@@ -220,7 +220,7 @@ def run(
     settings = Settings(
         root=folder,
         data=data,
-        name=name or _name(location),
+        name=name or node_name(location),
         location=location,
         addresses=addresses_of(replaced),
         url=url,
