@@ -15,6 +15,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP
 
@@ -64,6 +65,7 @@ class MailServer:
         self._delivered = delivered
         self._listener = listening(port)
         self._loop = asyncio.new_event_loop()
+        self._conversations: WeakSet[SMTP] = WeakSet()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.manners = Manners()
         self.folder = folder
@@ -84,16 +86,22 @@ class MailServer:
             self._loop.create_server(self._conversation, sock=self._listener)
         )
         self._loop.run_forever()
+        # A closed asyncio server drops the connections that it has just taken and leaves them open:
+        # it takes no more, what was taken is hung up on, and then it closes.
+        self._loop.remove_reader(self._listener)
+        while asyncio.all_tasks(self._loop):
+            for conversation in self._conversations:
+                if isinstance(conversation.transport, asyncio.Transport):
+                    conversation.transport.abort()
+            self._loop.run_until_complete(asyncio.sleep(0))
         server.close()
-        under_way = asyncio.all_tasks(self._loop)
-        for conversation in under_way:
-            conversation.cancel()
-        self._loop.run_until_complete(asyncio.gather(*under_way, return_exceptions=True))
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
     def _conversation(self) -> SMTP:
-        return SMTP(self, data_size_limit=MOST_BYTES, hostname="localhost", loop=self._loop)
+        smtp = SMTP(self, data_size_limit=MOST_BYTES, hostname="localhost", loop=self._loop)
+        self._conversations.add(smtp)
+        return smtp
 
     def mails(self) -> list[Mail]:
         """What was delivered so far, oldest first."""

@@ -1,7 +1,11 @@
 """The mail server on loopback: delivers, tells, refuses, keeps silent."""
 
+import contextlib
+import gc
 import smtplib
+import socket
 import sys
+import threading
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -59,6 +63,27 @@ def test_a_silent_server_outlasts_the_senders_patience(mail_server: MailServer) 
         send(mail_server.port, timeout_s=0.2)
 
     assert mail_server.mails() == []
+
+
+def test_who_connects_while_it_stops_is_hung_up_on(tmp_path: Path) -> None:
+    server = MailServer(tmp_path / "box")
+    server.start()
+    busy, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        busy.set()
+        go_on.wait(10)
+
+    server._loop.call_soon_threadsafe(hold)
+    assert busy.wait(10)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as late:
+        threading.Timer(0.0, go_on.set).start()
+        server.stop()
+        gc.collect()  # what is still open is told of here
+        late.settimeout(10)
+        with contextlib.suppress(ConnectionResetError):
+            while late.recv(100):
+                pass
 
 
 def test_the_program_prints_a_line_a_mail(start: Start, tmp_path: Path) -> None:
