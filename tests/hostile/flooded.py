@@ -95,6 +95,7 @@ async def main(port: int, way: str) -> dict[str, object]:
 def flooded(flood: str, way: str) -> dict[str, object]:
     """The flood comes from a process of its own: a library that holds the interpreter while it reads
     would keep a thread from sending."""
+    certificates.folder()  # made here, so that both trust the same
     with socket.create_server(("127.0.0.1", 0)) as listening:
         alone = multiprocessing.get_context("fork")
         server = alone.Process(target=serve, args=(listening, flood, way), daemon=True)
