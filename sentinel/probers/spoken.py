@@ -1,6 +1,7 @@
 """What every kind that talks over one raw connection declares and shows alike."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -19,7 +20,7 @@ from sentinel.transport.shown import (
     tls_metrics,
 )
 from sentinel.transport.wire import Exchange, IpVersion
-from sentinel.words import Outcome
+from sentinel.words import Outcome, Secret
 
 FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
 TIMING: Mapping[str, Any] = {
@@ -35,6 +36,45 @@ CONNECTION_NAMES: Declaration = {
     "address": "string",
 }
 """What expectations of each such kind may use besides its own names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """A protocol's usual ports: in plain text, and over TLS from the beginning."""
+
+    plain: int
+    tls: int
+
+
+def host_key(*examples: str) -> Any:
+    """Whom to connect to."""
+    return key("Host name or address to connect to.", examples=list(examples))
+
+
+def port_key(ports: Ports, *, example: int) -> Any:
+    """Where, when it is not the usual port; the field's type is ``int | None``."""
+    return key(
+        f"Port to connect to; {ports.plain}, with `tls` {ports.tls}.",
+        default=None,
+        minimum=1,
+        maximum=65535,
+        examples=[example],
+    )
+
+
+def tls_key() -> Any:
+    """Whether it is TLS at once."""
+    return key("Speak TLS from the beginning.", default=False)
+
+
+def user_key() -> Any:
+    """Who signs in, where a password is given over TLS only."""
+    return key("Sign in as this user, over TLS only.", default="", examples=["monitor"])
+
+
+def password_key(example: str) -> Any:
+    """With what; the field's type is ``Secret | None``."""
+    return key("Password, by reference.", default=None, examples=[example])
 
 
 def verify_key() -> Any:
@@ -84,6 +124,38 @@ class Wanted(Protocol):
     def server_name(self) -> str: ...
     @property
     def ip(self) -> Literal["any", "ipv4", "ipv6"]: ...
+
+
+class WantedTls(Wanted, Protocol):
+    """Those of a kind with a usual port in plain text and another over TLS."""
+
+    @property
+    def port(self) -> int | None: ...
+    @property
+    def tls(self) -> bool: ...
+
+
+class WantedLogin(Protocol):
+    """Those of a kind that signs in over TLS only."""
+
+    @property
+    def starttls(self) -> bool: ...
+    @property
+    def tls(self) -> bool: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> Secret | None: ...
+
+
+def check_login(wanted: WantedLogin) -> None:
+    """Raises ValueError for fields that do not go together."""
+    if wanted.tls and wanted.starttls:
+        raise ValueError("`tls` speaks TLS from the beginning: leave out `starttls`")
+    if bool(wanted.user) != (wanted.password is not None):
+        raise ValueError("`user` and `password` go together")
+    if wanted.user and not (wanted.tls or wanted.starttls):
+        raise ValueError("a password is given only over TLS: add `starttls` or `tls`")
 
 
 async def opened(wanted: Wanted, world: ProbeWorld, *, port: int, tls: bool) -> Connection:
@@ -171,6 +243,15 @@ async def had(talk: Talk, connection: Connection, world: ProbeWorld) -> Observat
         await talk.part()
         connection.close()
     return talk.observed(talk_s)
+
+
+async def talked(
+    wanted: WantedTls, world: ProbeWorld, ports: Ports, begin: Callable[[Connection], Talk]
+) -> Observation:
+    """Connect, have the conversation that `begin` makes, part, and see what it came to."""
+    port = wanted.port or (ports.tls if wanted.tls else ports.plain)
+    connection = await opened(wanted, world, port=port, tls=wanted.tls)
+    return await had(begin(connection), connection, world)
 
 
 class Named(Mapping[str, Any]):

@@ -23,6 +23,7 @@ from sentinel.web import (
     api,
     blackbox_node,
     objectives,
+    oncall,
     overrides,
     pages,
     pings,
@@ -42,7 +43,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 
-API = [*api.ROUTES, *silences.ROUTES, *overrides.ROUTES, *objectives.ROUTES]
+API = [*api.ROUTES, *oncall.ROUTES, *silences.ROUTES, *overrides.ROUTES, *objectives.ROUTES]
 
 log = logging.getLogger("sentinel.web")
 
