@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
-from sentinel.monitor.probe import Evidence, Observation, Sample
+from sentinel.monitor.probe import Evidence, Later, Observation, Sample
 from sentinel.transport.connection import Connection
 from sentinel.transport.lines import Ended
 from sentinel.transport.reasons import NETWORK, Reason
@@ -30,6 +30,7 @@ TIMING: Mapping[str, Any] = {
     "tls_s": "double",
     "talk_s": "double",
 }
+_TIMED = {"resolve": "resolve_s", "connect": "connect_s", "tls": "tls_s"}
 CONNECTION_NAMES: Declaration = {
     "timing": TIMING,
     "certificate": CERTIFICATE_NAMES,
@@ -259,20 +260,25 @@ class Named(Mapping[str, Any]):
 
     __slots__ = ("_kept", "_makers")
 
-    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(
+        self, makers: Mapping[str, Callable[[], Any]], known: Mapping[str, Any] | None = None
+    ) -> None:
+        """`known` are names that need no computing."""
         self._makers = makers
-        self._kept: dict[str, Any] = {}
+        self._kept: dict[str, Any] = dict(known or ())
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._kept:
-            self._kept[name] = self._makers[name]()
-        return self._kept[name]
+        try:
+            return self._kept[name]
+        except KeyError:
+            made = self._kept[name] = self._makers[name]()
+            return made
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
+        return iter({**self._makers, **self._kept})
 
     def __len__(self) -> int:
-        return len(self._makers)
+        return len({**self._makers, **self._kept})
 
 
 def values_of(
@@ -286,34 +292,25 @@ def values_of(
 ) -> Named:
     """The kind's own values with `CONNECTION_NAMES`; `timing` adds to what is measured anyway,
     `made` are values that cost something to make."""
-    makers: dict[str, Callable[[], Any]] = {
-        "timing": lambda: {
-            **{f"{phase}_s": seconds for phase, seconds in phases_of(exchange, 0.0).items()},
-            "talk_s": talk_s,
-            "total_s": exchange.duration_s + talk_s,
-            **(timing or {}),
-        },
-        "address": lambda: exchange.address,
-    }
-    if exchange.certificates:
+    phases = exchange.phases
+    measured = {each: phases[phase] for phase, each in _TIMED.items() if phase in phases}
+    measured["talk_s"] = talk_s
+    measured["total_s"] = exchange.duration_s + talk_s
+    if timing:
+        measured |= timing
+    known = {"timing": measured, "address": exchange.address, **own}
+    makers = dict(made) if made else {}
+    if exchange.pems:
         makers["certificate"] = lambda: certificate_values(exchange, now)
-    for name, value in own.items():
-        makers[name] = _constant(value)
-    return Named({**makers, **(made or {})})
-
-
-def _constant(value: Any) -> Callable[[], Any]:
-    return lambda: value
+    return Named(makers, known)
 
 
 def phases_of(exchange: Exchange, talk_s: float) -> dict[str, float]:
     """The phases of connecting, and the talk; those of a request do not exist here."""
-    phases = {
-        name: seconds
-        for name, seconds in exchange.phases.items()
-        if name not in ("processing", "transfer")
-    }
-    return {**phases, "talk": talk_s}
+    phases = exchange.phases
+    connecting = {phase: phases[phase] for phase in _TIMED if phase in phases}
+    connecting["talk"] = talk_s
+    return connecting
 
 
 def observation(
@@ -337,9 +334,14 @@ def observation(
     outcome = (Outcome.unknown if ours else Outcome.failed) if why else None
     duration_s = exchange.duration_s + talk_s
     measured = [Sample("timing.total_s", duration_s, "s"), *samples]
-    if exchange.certificates:
+    if exchange.pems and exchange.certificates:
         days_left = exchange.certificates[0].days_left(now)
         measured.append(Sample("certificate.days_left", days_left, "d"))
+    shown = address_metrics(exchange)
+    if exchange.pems:
+        shown |= tls_metrics(exchange)
+    if metrics:
+        shown |= metrics
     return Observation(
         values=values,
         duration_s=duration_s,
@@ -350,10 +352,12 @@ def observation(
         phases=phases_of(exchange, talk_s),
         address=exchange.address,
         samples=measured,
-        evidence=Evidence(
-            request=sent,
-            response=received[:EVIDENCE_BODY].decode("utf-8", "replace").rstrip("\r"),
-            facts={**facts_of(exchange), **(facts or {})},
+        evidence=Later(
+            lambda: Evidence(
+                request=sent,
+                response=received[:EVIDENCE_BODY].decode("utf-8", "replace").rstrip("\r"),
+                facts={**facts_of(exchange), **(facts or {})},
+            )
         ),
-        metrics={**address_metrics(exchange), **tls_metrics(exchange), **(metrics or {})},
+        metrics=shown,
     )
