@@ -22,7 +22,7 @@ from sentinel.labels import fingerprint
 from sentinel.monitor.probe import CheckResult, Probe
 from sentinel.monitor.verdict import Verdict, VerdictState, instant
 from sentinel.store import views
-from sentinel.store.journal import PresentAlert, View
+from sentinel.store.journal import IncidentRow, PresentAlert, View
 from sentinel.store.views import Availability
 from sentinel.web.api import by_probe
 from sentinel.web.door import actor, visitor
@@ -103,7 +103,7 @@ async def probes(request: Request) -> Response:
         "probes.html",
         declared=len(declared),
         chosen=len(chosen),
-        rows=Markup("").join([_drawn(row) for row in chosen[:MOST_ROWS]]),
+        rows=Markup("".join([_drawn(row) for row in chosen[:MOST_ROWS]])),  # noqa: S704 (rows are drawn by the template)
         most=MOST_ROWS,
         counts=[(state, counts[state]) for state in WORST_FIRST if counts[state]],
         wanted=wanted,
@@ -116,14 +116,17 @@ class Seen(NamedTuple):
     states: Mapping[str, VerdictState]
     results: Sequence[CheckResult]
     alert: PresentAlert | None
+    incident: IncidentRow | None
     day: Availability
 
 
 def _seen(view: View, probe: Probe, now: datetime) -> Seen:
+    alert = view.alert(fingerprint(probe.alert_labels))
     return Seen(
         states_of(view, probe.id),
         views.latest_results(view, probe.id, now=now, limit=NEWEST),
-        view.alert(fingerprint(probe.alert_labels)),
+        alert,
+        view.incident(alert.incident) if alert and alert.incident else None,
         views.availability(view, probe.id, from_at=now - timedelta(days=1), to_at=now),
     )
 
