@@ -23,7 +23,7 @@ from sentinel.engine.collector import settle_collector
 from sentinel.engine.redaction import Redactor
 from sentinel.engine.wallclock import WallClock
 from sentinel.engine.watcher import Watcher
-from sentinel.expression import compile_expression
+from sentinel.expression import Expression, compile_expression
 from sentinel.kinds import Prober, ProbeWorld
 from sentinel.metrics.registry import Metrics
 from sentinel.monitor.probe import Expectation, Probe
@@ -95,10 +95,14 @@ def prober_of(kind: str, places: Places, number: int) -> Prober:
 
 
 def declared(kind: str, places: Places, *, count: int, every_s: float) -> list[Probe]:
-    """Probes as a workspace would declare them, each with expressions of its own."""
-    probes = []
+    """Probes as a workspace declares them: who writes the same condition shares it, as the catalogue
+    has it (``library.reading``)."""
+    probes, compiled = [], dict[str, Expression]()
     for number in range(count):
         prober = prober_of(kind, places, number)
+        for text in CONDITIONS[kind]:
+            if text not in compiled:
+                compiled[text] = compile_expression(text, prober.NAMES, outside=OUTSIDE)
         *failing, warning = CONDITIONS[kind]
         expect = [(that, Outcome.failed) for that in failing] + [(warning, Outcome.warn)]
         probes.append(
@@ -109,10 +113,7 @@ def declared(kind: str, places: Places, *, count: int, every_s: float) -> list[P
                 timeout_s=Seconds(5.0),
                 client="acme",
                 service="storefront",
-                expect=tuple(
-                    Expectation(compile_expression(t, prober.NAMES, outside=OUTSIDE), otherwise)
-                    for t, otherwise in expect
-                ),
+                expect=tuple(Expectation(compiled[text], otherwise) for text, otherwise in expect),
             )
         )
     return probes

@@ -20,6 +20,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import msgspec
+
 from sentinel.errors import ExtraMissing
 from sentinel.monitor.probe import Observation, ProberSpec
 from sentinel.playbook.playbook import ActionSpec
@@ -68,14 +70,14 @@ class Pings:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeWorld:
+class ProbeWorld(msgspec.Struct, frozen=True, gc=False):
     """All that a prober may touch: exactly now, deadline, transport, secrets, kept, pings.
 
     `kept` are the bytes that the last good check kept (None: never); `kept_at` when that
     was. `pings` is newest last, and empty but for heartbeats. `find` gives another prober
     kind's class (a journey finds ``http`` through it); `needed` are the roots that
-    expectations name, so that nothing else need be computed.
+    expectations name, so that nothing else need be computed. (A Struct, since one is made for every
+    check.)
     """
 
     now: datetime

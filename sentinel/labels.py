@@ -72,11 +72,6 @@ def _holds(wanted: str | tuple[str, ...], value: str) -> bool:
     return wanted == value
 
 
-def without_empty(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels that say something: an empty value means the label is absent."""
-    return {name: value for name, value in labels.items() if value}
-
-
 def fingerprint(labels: Mapping[str, str]) -> str:
     """FNV-1a 64 over the labels sorted by name as Alertmanager computes it (name, 0xFF, value,
     0xFF), 16 hexadecimal digits."""

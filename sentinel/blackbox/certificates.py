@@ -21,6 +21,9 @@ from sentinel.transport.wire import Exchange
 
 NEVER = -62135596800.0
 """Go's zero time in seconds: what the original says when no chain was verified."""
+_USUAL = 16 * 1024
+"""Characters of a certificate's names that are remembered: a hostile server may present ever new
+ones, of any size."""
 _MOST_CHAINS = 32
 _LONGEST_CHAIN = 10
 _MOST_FILES = 2000
@@ -63,15 +66,24 @@ def show_refused(gauges: Gauges, exchange: Exchange) -> None:
 
 def leaf(gauges: Gauges, certificate: Certificate) -> None:
     """``probe_ssl_last_chain_info``."""
-    gauges.set(
-        "probe_ssl_last_chain_info",
-        1,
-        fingerprint_sha256=certificate.fingerprint,
-        subject=go_name(certificate.subject),
-        issuer=go_name(certificate.issuer),
-        subjectalternative=",".join(name for name in certificate.names if not _is_address(name)),
-        serialnumber=_serial(certificate.serial),
-    )
+    size = len(certificate.subject) + len(certificate.issuer) + sum(map(len, certificate.names))
+    labels = (_remembered if size < _USUAL else _labels)(certificate)
+    gauges.set("probe_ssl_last_chain_info", 1, **labels)
+
+
+@lru_cache(maxsize=1024)  # the same few certificates are seen at every probe
+def _remembered(certificate: Certificate) -> Mapping[str, str]:
+    return _labels(certificate)
+
+
+def _labels(certificate: Certificate) -> Mapping[str, str]:
+    return {
+        "fingerprint_sha256": certificate.fingerprint,
+        "subject": go_name(certificate.subject),
+        "issuer": go_name(certificate.issuer),
+        "subjectalternative": ",".join(n for n in certificate.names if not _is_address(n)),
+        "serialnumber": _serial(certificate.serial),
+    }
 
 
 def cipher_name(openssl: str) -> str:

@@ -7,7 +7,6 @@ unit, locality, province, street, postal code, common name, serial number), join
 """
 
 import re
-from functools import lru_cache
 
 _KNOWN = ("C", "O", "OU", "L", "ST", "STREET", "POSTALCODE", "CN", "SERIALNUMBER")
 _SPELLED = {"550411": "POSTALCODE"}
@@ -17,7 +16,6 @@ _ATTRIBUTE = re.compile(r"([A-Za-z0-9]+)=((?:[^\\,+]|\\.)*)([,+]|$)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-@lru_cache(maxsize=4096)
 def go_name(rfc4514: str) -> str:
     """`rfc4514`, of `transport.tls.Certificate`, as Go prints it."""
     known: dict[str, list[str]] = {}

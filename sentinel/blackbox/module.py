@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from sentinel.words import Seconds
 
-ProberName = Literal["http", "tcp", "icmp", "dns", "grpc", "unix", "websocket"]
 TlsVersion = Literal["", "TLS10", "TLS11", "TLS12", "TLS13"]
 
 

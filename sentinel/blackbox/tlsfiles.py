@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from sentinel.blackbox.certificates import authorities_of, system_authorities
@@ -42,7 +43,7 @@ class TlsMaterial:
 def material(check: Check, config: TlsConfig) -> TlsMaterial:
     """The files read anew, as at every probe. Raises Ended (``file_unreadable``)."""
     return TlsMaterial(
-        ca_pem=config.ca or content_of(check, config.ca_file),
+        ca_pem=_shared(config.ca or content_of(check, config.ca_file)),
         cert_pem=config.cert or content_of(check, config.cert_file),
         key_pem=revealed(check, config.key) or content_of(check, config.key_file),
         server_name=config.server_name,
@@ -50,6 +51,13 @@ def material(check: Check, config: TlsConfig) -> TlsMaterial:
         minimum=_VERSIONS[config.min_version],
         maximum=_VERSIONS[config.max_version],
     )
+
+
+@lru_cache(maxsize=64)
+def _shared(text: str) -> str:
+    """The same text for all who read the same: requests that are remembered hold it, and a machine's
+    authorities are 200 KB. Never for what is secret."""
+    return text
 
 
 def content_of(check: Check, path: str) -> str:

@@ -25,6 +25,17 @@ class Client:
     token: str
     socket: Path
 
+    def answers(self) -> bool:
+        """Whether a node listens there."""
+        connection = self._connection()
+        try:
+            connection.connect()
+        except OSError:
+            return False
+        finally:
+            connection.close()
+        return True
+
     def get(self, path: str) -> Any:
         """The JSON answer to a GET."""
         return json.loads(self.text("GET", path, None))

@@ -1,38 +1,31 @@
-"""``sentinel oncall``: who is on call, computed from the documents; no node is needed but for
-``override``, which changes it on the running one, and for ``who --live``."""
+"""``sentinel oncall``: who is on call, and when.
+
+``who``, ``shifts`` and ``calendar`` say what will really happen: where a node runs, by its documents
+and the overrides made on it; else by the documents, so that they need no node. ``coverage`` and
+``diff`` are about the documents alone, and ``override`` changes the running node.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
-from sentinel.cli.arguments import Moment, reaching
-from sentinel.cli.client import Client
-from sentinel.cli.lint import show
+from sentinel.cli.arguments import Moment
 from sentinel.cli.output import Exit, instant, print_json, print_table, say
 from sentinel.cli.override import override
-from sentinel.library.catalog import Catalog, load
-from sentinel.library.shape import meant
+from sentinel.cli.rota import Rota, find, looking, read, workspace
+from sentinel.library.catalog import Catalog
 from sentinel.localtime import resolve
 from sentinel.oncall.coverage import Change, Roll, covered_ratio, gaps
 from sentinel.oncall.coverage import diff as changes
 from sentinel.oncall.icalendar import icalendar
 from sentinel.oncall.rotation import Rotation
-from sentinel.oncall.schedule import LONGEST, OnCall, Shift, on_call, shifts
+from sentinel.oncall.schedule import LONGEST, Shift
 
 COVERED_FOR = timedelta(days=28)
 
-
-_workspace = click.option(
-    "--dir",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=".",
-    help="The workspace (default: here).",
-)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -47,24 +40,13 @@ oncall.add_command(override)
 @oncall.command()
 @click.argument("rotation")
 @click.option("--at", type=Moment(), help="When (default: now).")
-@click.option(
-    "--live", is_flag=True, help="Ask the running node, which knows overrides made on it."
-)
-@_workspace
 @_json
-@reaching
-def who(
-    client: Client, rotation: str, at: datetime | None, live: bool, folder: Path, as_json: bool
-) -> None:
-    """Say who is on call in ROTATION, by the documents in DIR, or by the node with --live."""
-    catalog = read(folder)
-    asked = find(catalog, rotation)
+@looking
+def who(rota: Rota, rotation: str, at: datetime | None, as_json: bool) -> None:
+    """Say who is on call in ROTATION."""
+    asked = find(rota.catalog, rotation)
     moment = _instant(at, asked.timezone) if at is not None else datetime.now(UTC)
-    found = (
-        _asked(client, asked.id, moment)
-        if live
-        else on_call(asked, moment, people=catalog.policy.people)
-    )
+    found = rota.who(asked, moment)
     if as_json:
         print_json(
             {
@@ -77,32 +59,24 @@ def who(
         )
         return
     until = f"until {instant(found.until)}" if found.until else ""
-    people = catalog.policy.people
+    people = rota.catalog.policy.people
     rows = [(each, people[each].name if each in people else "", until) for each in found.people]
     print_table(("person", "name", "until"), rows)
     if not rows:
         say(f"nobody is on call {until}".rstrip())
 
 
-def _asked(client: Client, rotation: str, at: datetime) -> OnCall:
-    """Who is on call by the node's own documents and overrides."""
-    found = client.get(f"/api/v1/oncall/{rotation}?at={quote(at.isoformat())}")
-    until = datetime.fromisoformat(found["until"]) if found["until"] else None
-    return OnCall(tuple(found["on_call"]), found["layer"], until)
-
-
 @oncall.command("shifts")
 @click.argument("rotation")
 @click.option("--from", "from_at", type=Moment(), help="From when (default: now).")
 @click.option("--to", "to_at", type=Moment(), help="Until when (default: four weeks later).")
-@_workspace
 @_json
+@looking
 def list_shifts(
-    rotation: str, from_at: datetime | None, to_at: datetime | None, folder: Path, as_json: bool
+    rota: Rota, rotation: str, from_at: datetime | None, to_at: datetime | None, as_json: bool
 ) -> None:
     """List the final shifts of ROTATION, gaps included."""
-    catalog = read(folder)
-    found = _between(catalog, find(catalog, rotation), from_at, to_at)
+    found = _between(rota, find(rota.catalog, rotation), from_at, to_at)
     if as_json:
         print_json([_shown(shift) for shift in found])
         return
@@ -117,22 +91,21 @@ def list_shifts(
 @click.option(
     "--format", "form", type=click.Choice(["ics", "text", "json"]), default="ics", show_default=True
 )
-@_workspace
+@looking
 def calendar(
+    rota: Rota,
     rotation: str,
     from_at: datetime | None,
     to_at: datetime | None,
     person: str,
     form: str,
-    folder: Path,
 ) -> None:
     """Print the final shifts of ROTATION as an iCalendar file, for any calendar program."""
-    catalog = read(folder)
-    asked = find(catalog, rotation)
-    people = catalog.policy.people
+    asked = find(rota.catalog, rotation)
+    people = rota.catalog.policy.people
     if person and person not in people:
         raise click.UsageError(f"there is no person `{person}`")
-    every = _between(catalog, asked, from_at, to_at)
+    every = _between(rota, asked, from_at, to_at)
     found = [shift for shift in every if not person or person in shift.people]
     match form:
         case "json":
@@ -149,7 +122,7 @@ def calendar(
 @click.argument("rotation", required=False)
 @click.option("--from", "from_at", type=Moment(), help="From when (default: now).")
 @click.option("--to", "to_at", type=Moment(), help="Until when (default: four weeks later).")
-@_workspace
+@workspace
 @_json
 @click.pass_context
 def coverage(
@@ -164,9 +137,9 @@ def coverage(
 
     Exits 3 when there is a gap.
     """
-    catalog = read(folder)
-    names = [rotation] if rotation else sorted(catalog.policy.rotations)
-    found = {n: _between(catalog, find(catalog, n), from_at, to_at) for n in names}
+    rota = Rota(read(folder))
+    names = [rotation] if rotation else sorted(rota.catalog.policy.rotations)
+    found = {n: _between(rota, find(rota.catalog, n), from_at, to_at) for n in names}
     if as_json:
         print_json([_coverage(name, found[name]) for name in names])
     else:
@@ -181,7 +154,7 @@ def coverage(
 @click.argument("before", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--from", "from_at", type=Moment(), help="From when (default: now).")
 @click.option("--to", "to_at", type=Moment(), help="Until when (default: four weeks later).")
-@_workspace
+@workspace
 @_json
 def diff(
     before: Path, from_at: datetime | None, to_at: datetime | None, folder: Path, as_json: bool
@@ -225,25 +198,6 @@ def _people(people: tuple[str, ...]) -> str:
     return ", ".join(people) or "(nobody)"
 
 
-def read(folder: Path) -> Catalog:
-    """The workspace's catalogue; prints what is wrong and exits 3 when it has errors."""
-    loaded = load(folder)
-    if loaded.catalog is None:
-        show(loaded.problems, "text")
-        raise click.exceptions.Exit(Exit.findings)
-    return loaded.catalog
-
-
-def find(catalog: Catalog, name: str) -> Rotation:
-    """The rotation of this name, with or without ``rotation/`` before it. Raises UsageError."""
-    known = catalog.policy.rotations
-    found = known.get(name.removeprefix("rotation/"))
-    if found is None:
-        hint = meant(name, list(known))
-        raise click.UsageError(f"there is no rotation `{name}`" + (f", {hint}" if hint else ""))
-    return found
-
-
 def _instant(at: datetime, timezone: str) -> datetime:
     return at.astimezone(UTC) if at.tzinfo else resolve(at, timezone)
 
@@ -260,10 +214,10 @@ def _span(
 
 
 def _between(
-    catalog: Catalog, rotation: Rotation, from_at: datetime | None, to_at: datetime | None
+    rota: Rota, rotation: Rotation, from_at: datetime | None, to_at: datetime | None
 ) -> tuple[Shift, ...]:
     begin, end = _span(from_at, to_at, rotation.timezone)
-    return shifts(rotation, begin, end, people=catalog.policy.people)
+    return rota.between(rotation, begin, end)
 
 
 def _print_shifts(found: Sequence[Shift]) -> None:

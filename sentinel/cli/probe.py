@@ -12,6 +12,7 @@ from rich.table import Table
 
 from sentinel.cli.arguments import addresses_of, reaching
 from sentinel.cli.client import Client
+from sentinel.cli.listed import discovered
 from sentinel.cli.output import Exit, print_json, print_table
 from sentinel.engine.checking import Checker, Memory, needed_roots
 from sentinel.engine.node import read_workspace
@@ -46,16 +47,16 @@ async def check_once(folder: Path, probe: Probe) -> CheckResult:
 @click.option("--address", "replaced", multiple=True, metavar="NAME=URL")
 @click.option("--json", "as_json", is_flag=True)
 def probe(id: str, folder: Path, replaced: tuple[str, ...], as_json: bool) -> None:
-    """Check a probe now and show its phases, each expectation and its actual values."""
+    """Check a probe now and show its phases, each expectation and its actual values.
+
+    For a probe of a discovered list, the list is read first.
+    """
     try:
         catalog = read_workspace(folder, addresses_of(replaced))
     except DocumentsRefused as refused:
         click.echo(str(refused), err=True)
         sys.exit(Exit.findings)
-    found = catalog.policy.probes.get(id)
-    if found is None:
-        click.echo(f"no document declares a probe `{id}`", err=True)
-        sys.exit(Exit.usage)
+    found = catalog.policy.probes.get(id) or asyncio.run(discovered(folder, catalog, id))
     result = asyncio.run(check_once(folder, found))
     if as_json:
         print_json(as_data(found, result))

@@ -161,6 +161,12 @@ def _await_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     loop.call_soon_threadsafe(stop.set)
 
 
+def node_name(location: str) -> str:
+    """The machine's, with the location where it is named: two locations may run on one machine."""
+    machine = socket.gethostname()
+    return machine if location == "local" else f"{machine}-{location}"
+
+
 def _check_failpoint() -> None:
     try:
         failpoint.stages_off()
@@ -182,7 +188,12 @@ def _check_failpoint() -> None:
     "--url", default="", help="where links in messages lead; default: site.url, else here"
 )
 @click.option("--location", default="local", show_default=True, help="where this node checks from")
-@click.option("--node", "name", default="", help="this node's name; default: the machine's")
+@click.option(
+    "--node",
+    "name",
+    default="",
+    help="this node's name, of no other on the same store; default: the machine's, and its location",
+)
 @click.option(
     "--log-level", default="info", type=click.Choice(["debug", "info", "warning", "error"])
 )
@@ -209,7 +220,7 @@ def run(
     settings = Settings(
         root=folder,
         data=data,
-        name=name or socket.gethostname(),
+        name=name or node_name(location),
         location=location,
         addresses=addresses_of(replaced),
         url=url,

@@ -82,13 +82,19 @@ def _changed_shifts(deciding: Deciding, before: Catalog, after: Catalog) -> list
     return found
 
 
-async def free_leases(decisions: Decisions) -> None:
-    """The one embedded node starts: whoever held rows before is dead, and they may be taken."""
+async def free_leases(decisions: Decisions, *, node: str) -> None:
+    """A node starts: what its predecessor held may be taken at once, without waiting for the lease.
+
+    The predecessor is whoever had this `node`'s name. Where no other node can work on the journal,
+    whoever held a row is dead whatever its name was: the name of a machine may be another after each
+    start. Where others can, what they hold they may be doing, and their leases run out by
+    themselves."""
+    shared = decisions.journal.shared
 
     def body(deciding: Deciding) -> None:
         for kind in (WorkKind.step, WorkKind.delivery):
             for row in deciding.view.works(kind):
-                if row.owner:
+                if row.owner and (not shared or row.owner == node):
                     deciding.work[row.key] = replace(row, lease_until_at=deciding.now)
 
     await decisions.run([], body)

@@ -8,7 +8,6 @@ watcher (`given_up`): whatever the reason, the answer did not come within the de
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -30,8 +29,7 @@ GRACE_S = 0.5
 """How long beyond its timeout a prober may take to say that it timed out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(msgspec.Struct, frozen=True, gc=False):
     """What a check may look back at; nothing of it is a fold's."""
 
     kept: bytes | None = None

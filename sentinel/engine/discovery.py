@@ -3,7 +3,7 @@
 A list that cannot be read, or makes no sense, changes nothing: the last one is kept, also over a
 restart (``discovered.json`` in the folder of the store), and metrics and the log say so. Nobody
 is paged by a list that came back empty: its probes end with reason ``probe_removed``, as they
-would at a reload. Lists are fetched side by side, each within 10 seconds.
+would at a reload. Lists are fetched side by side.
 """
 
 import asyncio
@@ -17,28 +17,22 @@ from pathlib import Path
 from typing import Any
 
 from sentinel.clock import Clock
+from sentinel.engine.lists import ListUnread, read_list
 from sentinel.errors import Failure, SecretMissing
 from sentinel.kinds import Secrets
-from sentinel.library.discovery import MOST_BYTES, Found, ListRefused, read_found
+from sentinel.library.discovery import Found, ListRefused, read_found
 from sentinel.library.expanding import Discovery, Expanded, expanded
 from sentinel.library.matrices import MOST
 from sentinel.metrics.registry import Metrics
 from sentinel.monitor.probe import Probe
 from sentinel.transport.curl import Transport
-from sentinel.transport.wire import Request
 
 FILE = "discovered.json"
-WITHIN_S = 10.0
 IDLE = timedelta(hours=1)
 """How long to sleep where nothing is declared; `adopt` ends it."""
-_REFRESH = "X-Prometheus-Refresh-Interval-Seconds"
 _SHOWN = 5
 
 log = logging.getLogger("sentinel.discovery")
-
-
-class _Unread(Exception):
-    """A list could not be had; the text says why and holds no secret."""
 
 
 @dataclass(slots=True)
@@ -145,8 +139,10 @@ class Discovering:
         discovery = known.discovery
         known.due_at = self._clock.now() + timedelta(seconds=discovery.every_s)
         try:
-            found = await self._read(discovery)
-        except (_Unread, ListRefused, SecretMissing) as error:
+            found = await read_list(
+                discovery, folder=self._folder, transport=self._transport, secrets=self._secrets
+            )
+        except (ListUnread, ListRefused, SecretMissing) as error:
             if str(error) != known.error:
                 log.warning(
                     "a list could not be read, its last one is kept",
@@ -166,23 +162,6 @@ class Discovering:
         known.found, known.expanded = found, new
         self._show(known, up=True)
         return True
-
-    async def _read(self, discovery: Discovery) -> list[Found]:
-        source = discovery.source
-        if source.file:
-            content = await asyncio.to_thread(_content, self._folder / source.file)
-            yaml = source.file.endswith((".yaml", ".yml"))
-            return await asyncio.to_thread(read_found, content, most=discovery.most, yaml=yaml)
-        headers = [("Accept", "application/json"), (_REFRESH, f"{discovery.every_s:g}")]
-        if source.bearer is not None:
-            headers.append(("Authorization", f"Bearer {self._secrets.reveal(source.bearer)}"))
-        request = Request(source.url, headers=tuple(headers), body_limit=MOST_BYTES)
-        exchange = await self._transport.fetch(request, self._transport.now() + WITHIN_S)
-        if exchange.reason is not None:
-            raise _Unread(f"{exchange.reason.value}: {exchange.text}")
-        if exchange.status != 200:
-            raise _Unread(f"the answer has status {exchange.status}")
-        return await asyncio.to_thread(read_found, exchange.body, most=discovery.most)
 
     def _show(self, known: _Known, *, up: bool | None = None) -> None:
         id = known.discovery.id
@@ -218,15 +197,6 @@ class Discovering:
         except (OSError, ValueError, AttributeError, ListRefused) as error:
             log.error("the kept lists are unreadable", extra={"error": str(error)})
             return {}
-
-
-def _content(path: Path) -> bytes:
-    """The file's bytes, one more than may be at most. Raises _Unread."""
-    try:
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise _Unread(f"{path.name}: {error.strerror}") from error
 
 
 def _tell(discovery: Discovery, before: Expanded, after: Expanded) -> None:

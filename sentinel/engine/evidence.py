@@ -16,12 +16,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from sentinel.engine.redaction import Redactor
-from sentinel.monitor.probe import CheckResult, Evidence, Judged, Observation
+from sentinel.monitor.probe import CheckResult, Evidence, Judged, Later, Observation
 from sentinel.words import Outcome
 
 APART = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
+LOOKED_AT_APART = timedelta(minutes=1)
+"""What differs in a failure is told against a good check at most this much older than the last."""
 MOST_BYTES_AN_HOUR = 50_000_000
 MOST_BODY_BYTES = 16 * 1024
 MOST_HEAD_CHARACTERS = 16 * 1024
@@ -51,6 +55,7 @@ class _Case:
 class _Good:
     """What a good check looked like, to tell what differs. One for each probe, so no more of it."""
 
+    at: datetime
     address: str
     judged: Sequence[Judged]
     phases: Mapping[str, float]
@@ -88,8 +93,12 @@ class EvidenceKeeper:
         match result.outcome:
             case Outcome.ok:
                 kept = self._last_failure(probe, now) if probe in self._cases else None
-                seen = observation.evidence.facts
-                self._good[probe] = _Good(result.address, result.judged, result.phases, seen)
+                good = self._good.get(probe)
+                if good is None or now - good.at >= LOOKED_AT_APART:
+                    seen = observation.evidence.facts
+                    self._good[probe] = _Good(
+                        now, result.address, result.judged, result.phases, seen
+                    )
                 return kept
             case Outcome.unknown:
                 return None
@@ -121,9 +130,15 @@ class EvidenceKeeper:
         return self._render(held[0], held[1], now) if held else None
 
     def _hold(self, observation: Observation, result: CheckResult) -> None:
-        seen = observation.evidence
+        seen = Evidence(
+            observation.evidence.request,
+            observation.evidence.response,
+            observation.evidence.body,
+            observation.evidence.facts,
+        )
         size = len(seen.body) + len(seen.request) + len(seen.response) + 2048
-        self._held[result.probe] = (observation, result, size)
+        alone = structs.replace(observation, values={}, evidence=seen)  # and no whole page with it
+        self._held[result.probe] = (alone, result, size)
         self._held_bytes += size
         while self._held_bytes > self._most_held:
             self._let_go(next(iter(self._held)))
@@ -182,7 +197,7 @@ def _body(body: bytes, redactor: Redactor) -> dict[str, str]:
     return {"body_base64": base64.b64encode(body).decode()}
 
 
-def _facts(seen: Evidence, redactor: Redactor) -> Any:
+def _facts(seen: Evidence | Later, redactor: Redactor) -> Any:
     facts = redactor.value(seen.facts)
     size = len(json.dumps(facts, default=str))
     return facts if size <= MOST_FACTS_BYTES else {"left_out": f"{size} bytes of facts"}

@@ -1,7 +1,7 @@
 """One node: everything that runs, put together, started in order and ended in order.
 
 Order of a start: the documents are read and refused or accepted; the journal opens; the
-catalogue is activated as facts and rows; leases of a dead predecessor are set free; then the
+catalogue is activated as facts and rows; leases of its own dead predecessor are set free; then the
 loops run. A reload replaces the catalogue in one step, or changes nothing and says why.
 """
 
@@ -170,7 +170,7 @@ class Node:
         self.failed = asyncio.get_running_loop().create_future()
         self.transport.start()
         await activate(self.decisions, self.catalog, node=self.settings.name, version=__version__)
-        await free_leases(self.decisions)
+        await free_leases(self.decisions, node=self.settings.name)
         await self.decisions.run([], ensure_standing_rows)
         await self.blind.catch_up(self.decisions)
         await self.site()

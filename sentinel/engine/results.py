@@ -2,8 +2,8 @@
 
 A check that ends is read at once while there are few. From `CROWD` a second on, those that end
 within `TOGETHER` are read one after another: a check's measurements are taken by then, its next slot
-is long known, and code that runs ten times in a row finds its instructions and data where it left
-them. A changed verdict is later by that much, a hundredth of a second.
+is long known, and code that runs twenty times in a row finds its instructions and data where it left
+them. A changed verdict is later by that much, a fiftieth of a second.
 """
 
 import logging
@@ -26,9 +26,9 @@ from sentinel.monitor.verdict import fold
 log = logging.getLogger(__name__)
 
 CROWD = 200
-TOGETHER = timedelta(milliseconds=10)
-SHARED = timedelta(milliseconds=5)
-"""In a crowd starts share a wake-up too: a twelfth less CPU a check, at most this much later."""
+TOGETHER = timedelta(milliseconds=20)
+SHARED = timedelta(milliseconds=10)
+"""In a crowd starts share a wake-up too: a fifth less CPU a check, at most this much later."""
 _SECOND = timedelta(seconds=1)
 
 

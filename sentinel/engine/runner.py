@@ -10,7 +10,7 @@ from sentinel.engine.checking import Memory, needed_roots
 from sentinel.engine.pings import pings_from_json, pings_to_json
 from sentinel.kinds import Pings
 from sentinel.monitor.probe import CheckResult, Observation, Probe
-from sentinel.monitor.verdict import EPOCH, VerdictState, known_at
+from sentinel.monitor.verdict import EPOCH, Slots, VerdictState, known_at
 from sentinel.store.journal import ProbeState
 from sentinel.words import Outcome
 
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MOST_KEPT_BYTES = 64 * 1024
 _LATER = timedelta(microseconds=1)
+_NOTHING = Memory()
 
 
 class Runner:
@@ -31,7 +32,7 @@ class Runner:
 
     __slots__ = (
         "checked_at", "due_at", "give_up_at", "host", "kept", "kept_at", "needed", "pings", "probe",
-        "row_at", "stalled", "started_at", "state", "stored_at", "task", "unreachable", "waiting",
+        "row_at", "slots", "stalled", "started_at", "state", "stored_at", "task", "unreachable", "waiting",
     )  # fmt: skip
 
     def __init__(self, probe: Probe) -> None:
@@ -58,6 +59,7 @@ class Runner:
         self.probe = probe
         self.host = probe.prober.host()
         self.needed = needed_roots(probe)
+        self.slots = Slots.of(probe)
 
     def restore(self, row: ProbeState) -> None:
         """Go on from what was stored. What this code cannot read is logged, and begun anew: one
@@ -74,6 +76,8 @@ class Runner:
 
     def memory(self) -> Memory:
         """What its next check may look back at."""
+        if self.kept is None and not self.pings:
+            return _NOTHING
         return Memory(self.kept, self.kept_at, self.pings)
 
     def learn(self, observation: Observation, result: CheckResult) -> bool:

@@ -10,7 +10,7 @@ import itertools
 from datetime import datetime, timedelta
 
 from sentinel.engine.runner import Runner
-from sentinel.monitor.verdict import next_due_at, regular_slot
+from sentinel.monitor.verdict import next_due_at
 
 RECHECKS_APART = timedelta(seconds=1)
 MOST_HOSTS = 10_000
@@ -46,12 +46,12 @@ class Schedule:
 
     def next_due(self, runner: Runner, now: datetime) -> datetime:
         """When a runner whose check ended at `now` is due next."""
-        probe, state = runner.probe, runner.state
-        if not state.sick:
-            return regular_slot(probe, after=now)
+        regular = runner.slots.after(now)
+        if not runner.state.sick:
+            return regular
         turn = self._turns.get(runner.host)
-        at = next_due_at(probe, state, after=now, recheck_from=turn)
-        if runner.host and at < regular_slot(probe, after=now):
+        at = next_due_at(runner.probe, runner.state, after=now, recheck_from=turn)
+        if runner.host and at < regular:
             self._reserve(runner.host, at, now)
         return at
 

@@ -312,7 +312,7 @@ class Watcher:
         runner.started_at = now
         runner.stalled = False
         runner.give_up_at = self._clock.monotonic() + runner.probe.timeout_s + GRACE_S
-        runner.task = asyncio.create_task(self._check(runner, due_at))
+        runner.task = asyncio.Task(self._check(runner, due_at))
         self._running[runner] = None
 
     def _sweep(self, now: datetime) -> None:
@@ -357,7 +357,7 @@ class Watcher:
         )
 
     def _finish(self, runner: Runner, seen: Seen) -> None:
-        """A check ended: it is read now, or in a crowd with others a hundredth of a second later."""
+        """A check ended: it is read now, or in a crowd with others a fiftieth of a second later."""
         now = self._clock.now()
         runner.task = None
         self._running.pop(runner, None)

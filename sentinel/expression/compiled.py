@@ -58,6 +58,7 @@ class Expression:
     _constants: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     _demands: tuple[Demand, ...] = field(default=(), compare=False, repr=False)
     _plain: Plain | None = field(default=None, compare=False, repr=False)
+    _shown: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def evaluate(self, bindings: Mapping[str, Any]) -> Any:
         """The value as a Python value (bool, int, float, str, bytes, list, dict, None, aware UTC
@@ -104,12 +105,12 @@ class Expression:
         ``{"status": 503, 'headers["server"]': "nginx"}``. Texts are cut at 200 characters; what is
         missing, None or no scalar is left out, and so are the constants."""
         found: dict[str, Any] = {}
-        for path in self._paths:
+        for path, name in zip(self._paths, self._shown, strict=True):
             value = _follow(bindings, path)
             if isinstance(value, str):
-                found[shown(path)] = value[:MAX_SCALAR]
-            elif isinstance(value, bool | int | float):
-                found[shown(path)] = value
+                found[name] = value[:MAX_SCALAR]
+            elif isinstance(value, (bool, int, float)):
+                found[name] = value
         return found
 
 
@@ -157,6 +158,7 @@ def compile_expression(
         _constants={name: CONSTANTS[name] for name in CONSTANTS if (name,) in paths},
         _demands=demands(tokens),
         _plain=plain(tokens),
+        _shown=tuple(map(shown, own)),
     )
 
 

@@ -1,10 +1,11 @@
 """Comparisons so plain that Python makes them itself: a name, and a literal of the value's own type.
 
-``status == 200``, ``timing.total_s < 1.5 && size_bytes > 1000``, ``body.contains("Add to basket")``:
-most expectations are of this form, and are evaluated at every check. Where the value is of the
-literal's type, CEL and Python agree (its specification, "Equality", "Ordering", "String functions":
-64-bit integers, IEEE 754 doubles, texts of code points), and asking the package costs ten times as
-much. Every other value, and every other form, is the package's to answer.
+``status == 200``, ``timing.total_s < 1.5 && size_bytes > 1000``, ``body.contains("Add to basket")``,
+``answers == ["192.0.2.1"]``: most expectations are of this form, and are evaluated at every check.
+Where the value is of the literal's type, CEL and Python agree (its specification, "Equality",
+"Ordering", "String functions": 64-bit integers, IEEE 754 doubles, texts of code points), and asking
+the package costs ten times as much. Every other value, and every other form, is the package's to
+answer.
 """
 
 import operator
@@ -65,12 +66,43 @@ def _comparison(tokens: Sequence[Token]) -> Plain | None:
     for at, token in enumerate(tokens):
         if token.text in _ORDERS and token.kind == "mark":
             path, literal_value = _path(tokens[:at]), _literal(tokens[at + 1 :])
+            if path and token.text in ("==", "!=") and literal_value is None:
+                return _list_closure(path, _ORDERS[token.text], tokens[at + 1 :])
             if not path or literal_value is None:
                 return None
             if type(literal_value) in (str, bool) and token.text not in ("==", "!="):
                 return None
             return _closure(path, _ORDERS[token.text], literal_value)
     return None
+
+
+def _list_closure(
+    path: tuple[str, ...], compare: Callable[[Any, Any], bool], tokens: Sequence[Token]
+) -> Plain | None:
+    """``answers == ["192.0.2.1", "192.0.2.2"]``: texts alone, since numbers of a list are compared
+    across their types."""
+    if len(tokens) < 3 or len(tokens) % 2 == 0 or (tokens[0].text, tokens[-1].text) != ("[", "]"):
+        return None
+    if any(token.text != "," or token.kind != "mark" for token in tokens[2:-1:2]):
+        return None
+    found = [_text(token) for token in tokens[1:-1:2]]
+    texts = [text for text in found if text is not None]
+    if len(texts) != len(found):
+        return None
+    root, below = path[0], path[1:]
+
+    def hold(bindings: Mapping[str, Any]) -> bool | None:
+        try:
+            value = bindings[root]
+            for name in below:
+                value = value[name]
+        except (KeyError, TypeError, IndexError):
+            return None
+        if type(value) is not list or any(type(each) is not str for each in value):
+            return None
+        return compare(value, texts)
+
+    return hold
 
 
 def _closure(path: tuple[str, ...], compare: Callable[[Any, Any], bool], literal: Any) -> Plain:

@@ -30,7 +30,9 @@ SCHEMA: Schema = pieces.entry(
         "timezone": pieces.timezone("Where they live"),
         "methods": pieces.mapped(
             pieces.secret(
-                "An Apprise URL", "env:ANA_PUSH", "mailto://mail.acme.example?to=ana@acme.example"
+                "An Apprise URL",
+                "env:ANA_PUSH",
+                "mailto://mail.acme.example?from=sentinel@acme.example&to=ana@acme.example",
             ),
             "Ways to reach them, by name",
             propertyNames=pieces.ID_NAMES,

@@ -20,8 +20,7 @@ that nobody declared is shown all the same, its own label called ``value``. A fa
 leaves out is gone from the next scrape, as with blackbox_exporter. The watcher adds the families
 of `EVERY_CHECK` itself.
 
-Rendering costs some microseconds a check because the text of a line is made once; joining
-120,000 lines costs some milliseconds a scrape (measured: ``docs/explanation`` of the speed).
+A check leaves the texts of its numbers; labels are written once, and joined to them at a scrape.
 """
 
 import re
@@ -32,37 +31,16 @@ from typing import Any
 
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.utils import floatToGoString
 
 from sentinel.metrics import durations
 from sentinel.metrics.durations import Durations
 from sentinel.metrics.known import EVERY_CHECK, KNOWN
+from sentinel.metrics.written import WHOLE, escape, label_name, number_text
 from sentinel.monitor.probe import CheckResult, Observation, Probe
 from sentinel.words import Outcome
 
 PROBE_LABELS = ("probe", "kind", "location", "client", "service", "vendor")
 NEVER = frozenset({"instance", "job", *PROBE_LABELS})
-
-
-def number_text(value: float) -> str:
-    """A number as Go and prometheus-client print it: ``200.0``, ``1.0035e+06``, ``NaN``."""
-    if -1e6 < value < 1e6:
-        return repr(float(value))
-    text: str = floatToGoString(value)  # type: ignore[no-untyped-call]
-    return text
-
-
-def escape(text: str) -> str:
-    """A label value as the text format wants it between its quotes."""
-    if "\\" in text or '"' in text or "\n" in text:
-        return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return text
-
-
-def label_name(text: str) -> str:
-    """A label name that Prometheus takes: letters, digits and ``_``, no digit first."""
-    name = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in text)
-    return f"_{name}" if name[:1].isdigit() or not name else name
 
 
 _Key = tuple[str | tuple[Any, ...], ...]
@@ -81,8 +59,8 @@ class _Shown:
     """One probe at one location: its label text, and what is shown of it now."""
 
     __slots__ = (
-        "arguments", "checks", "durations", "families", "kept", "key", "layout", "location", "probe",
-        "standing", "stands", "text", "totals",
+        "arguments", "bad", "checks", "durations", "families", "good", "kept", "key", "layout",
+        "location", "probe", "standing", "stands", "text",
     )  # fmt: skip
 
     def __init__(self, probe: Probe, location: str) -> None:
@@ -92,7 +70,8 @@ class _Shown:
         self.stands: tuple[Outcome, bool, str] = (Outcome.unknown, False, "")
         self.checks = [0] * len(Outcome)
         """How many checks came to each outcome, in the order of `PLACES`."""
-        self.totals = _totals(self)
+        self.good, self.bad = _totals(self)
+        """Its counters but for the one of good checks, which stands between the two."""
         self.durations: Durations | None = None
         own = getattr(probe.prober, "METRICS", ())
         self.families = {**KNOWN, **{f.name: f for f in own}} if own else KNOWN
@@ -129,11 +108,12 @@ STANDING: Mapping[Outcome, tuple[str, ...]] = {
     Outcome.unknown: (*_ALWAYS, "sentinel_probe_failure"),
 }
 PLACES: Mapping[Outcome, int] = {outcome: place for place, outcome in enumerate(Outcome)}
+_OK = PLACES[Outcome.ok]
 TOTAL = "sentinel_probe_checks_total"
 _SELDOM = (Outcome.warn, Outcome.unknown)
 """Outcomes whose counter is there from the first such check on; the others' from the beginning, so
 that ``rate()`` sees the first failure."""
-_SHOWN_IN_ORDER = [PLACES[each] for each in (Outcome.ok, Outcome.failed, *_SELDOM)]
+_OTHERS_IN_ORDER = [PLACES[each] for each in (Outcome.failed, *_SELDOM)]
 MOST_LAYOUTS = 1000
 TOGETHER = 2000
 """Probes whose lines are joined at once: some milliseconds."""
@@ -163,7 +143,7 @@ class ProbeFamilies:
         shown.durations = Durations(self._buckets) if self._buckets else None
         if before is not None:
             shown.checks = before.checks
-            shown.totals = _totals(shown)
+            shown.good, shown.bad = _totals(shown)
         for name, family in shown.families.items():
             self._help.setdefault(name, family.help)
         self._shown[(probe.id, location)] = shown
@@ -191,7 +171,8 @@ class ProbeFamilies:
             shown.stands = stands
             shown.standing = _standing(shown, result.outcome, firing=firing, reason=result.reason)
         shown.checks[PLACES[result.outcome]] += 1
-        shown.totals = _totals(shown)
+        if result.outcome is not Outcome.ok:
+            shown.good, shown.bad = _totals(shown)
         if shown.durations is not None:
             shown.durations.observe(
                 result.duration_s, due_at=result.due_at, started_at=result.started_at
@@ -201,7 +182,10 @@ class ProbeFamilies:
             shown.layout = self._same(_lay_out(shown, key))
         if shown.kept is not None:
             values = [values[place] for place in shown.kept]
-        numbers = [repr(float(v)) if -1e6 < v < 1e6 else number_text(v) for v in values]
+        numbers = [
+            repr(v) if type(v) is float and -1e6 < v < 1e6 else WHOLE.get(v) or number_text(v)
+            for v in values
+        ]
         arguments = list(shown.arguments)
         arguments[1::2] = numbers
         shown.arguments = tuple(arguments)
@@ -286,19 +270,18 @@ def _standing(shown: _Shown, outcome: Outcome, *, firing: bool, reason: str) -> 
     return (*lines, _line(shown, "probe_success", outcome is not Outcome.failed))
 
 
-def _totals(shown: _Shown) -> str:
-    """The counters of a probe. Written as a check ends, since a scrape writes for all probes at once;
-    before the label that follows in alphabetical order only ids stand, so it is found as text."""
+def _totals(shown: _Shown) -> tuple[str, str]:
+    """The counters of a probe, before and after the number of good checks: nearly all are good, and
+    a scrape puts that number in. Before the label that follows in alphabetical order only ids stand,
+    so it is found as text."""
     before, _, after = shown.text.partition(',probe="')
-    ok, failed, *others = [shown.checks[place] for place in _SHOWN_IN_ORDER]
-    text = (
-        f'{TOTAL}{{{before},outcome="ok",probe="{after}}} {ok}.0\n'
-        f'{TOTAL}{{{before},outcome="failed",probe="{after}}} {failed}.0\n'
-    )
+    failed, *others = [shown.checks[place] for place in _OTHERS_IN_ORDER]
+    good = f'{TOTAL}{{{before},outcome="ok",probe="{after}}} '
+    text = f'.0\n{TOTAL}{{{before},outcome="failed",probe="{after}}} {failed}.0\n'
     for outcome, count in zip(_SELDOM, others, strict=True):
         if count:
             text += f'{TOTAL}{{{before},outcome="{outcome}",probe="{after}}} {count}.0\n'
-    return text
+    return good, text
 
 
 def _labelled(shown: _Shown) -> str:
@@ -315,8 +298,7 @@ def _outcomes(shown: _Shown, now: Outcome) -> str:
 
 
 def _line(shown: _Shown, name: str, value: float) -> str:
-    number = repr(float(value)) if -1e6 < value < 1e6 else number_text(value)
-    return f"{name}{{{shown.text}}} {number}\n"
+    return f"{name}{{{shown.text}}} {number_text(value)}\n"
 
 
 def _lines(shown: _Shown, name: str, value: Mapping[Any, float]) -> str:
@@ -376,7 +358,7 @@ def _columns(group: Sequence[_Shown]) -> Iterator[tuple[str, "_Lines"]]:
         stand, zip(*[each.standing for each in group], strict=True), strict=True
     ):
         yield name, partial("".join, lines)
-    yield TOTAL, partial("".join, [each.totals for each in group])
+    yield TOTAL, partial("".join, [f"{each.good}{each.checks[_OK]}{each.bad}" for each in group])
     columns = zip(*[each.arguments for each in group], strict=True)
     for name, count in group[0].layout:
         yield name, partial(_joined, name, tuple(islice(columns, 2 * count)))

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 
 from sentinel.blackbox.probed import Labels, Probed
-from sentinel.metrics.families import escape, number_text
+from sentinel.metrics.written import escape, number_text
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -6,7 +6,7 @@ Sentinel knows of a check. What is made anew for every check is a msgspec Struct
 dataclass: as frozen, and made in a fifth of the time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
@@ -72,6 +72,38 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     facts: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
+class Later:
+    """Evidence that is made when somebody looks at it: most checks are well, and nobody does."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Evidence]) -> None:
+        self._make: Callable[[], Evidence] | None = make
+        self._made = Evidence()
+
+    def whole(self) -> Evidence:
+        """It, made once; what it was made of is let go."""
+        if self._make is not None:
+            self._made, self._make = self._make(), None
+        return self._made
+
+    @property
+    def request(self) -> str:
+        return self.whole().request
+
+    @property
+    def response(self) -> str:
+        return self.whole().response
+
+    @property
+    def body(self) -> bytes:
+        return self.whole().body
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return self.whole().facts
+
+
 class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One try inside a check. Stored only where there was more than one, the last one included;
     the check's duration is the last one's alone."""
@@ -104,7 +136,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     phases: Mapping[str, float] = msgspec.field(default_factory=dict)
     address: str = ""
     samples: Sequence[Sample] = ()
-    evidence: Evidence = Evidence()
+    evidence: Evidence | Later = Evidence()
     metrics: Mapping[str, Any] = msgspec.field(default_factory=dict)
     keep: bytes | None = None
     changed_at: datetime | None = None

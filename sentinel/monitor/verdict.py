@@ -337,10 +337,25 @@ def next_due_at(
 
 def regular_slot(probe: Probe, *, after: datetime) -> datetime:
     """The first regular slot strictly after `after`."""
-    every = max(1, round(probe.every_s * 1_000_000))
-    phase = round(spread(probe.id) * every)
-    past = (after - EPOCH) // _MICROSECOND - phase
-    return EPOCH + timedelta(microseconds=(past // every + 1) * every + phase)
+    return Slots.of(probe).after(after)
+
+
+class Slots(msgspec.Struct, frozen=True, gc=False):
+    """A probe's regular slots: how far apart they are, and one of them. Reckoned once for a probe,
+    since it is asked after every check."""
+
+    every: timedelta
+    one_at: datetime
+
+    @classmethod
+    def of(cls, probe: Probe) -> "Slots":
+        every_us = max(1, round(probe.every_s * 1_000_000))
+        phase_us = round(spread(probe.id) * every_us)
+        return cls(timedelta(microseconds=every_us), EPOCH + timedelta(microseconds=phase_us))
+
+    def after(self, instant: datetime) -> datetime:
+        """The first slot strictly after an instant."""
+        return instant - (instant - self.one_at) % self.every + self.every
 
 
 def first_due_at(probe: Probe, *, now: datetime, within_s: float) -> datetime:

@@ -7,7 +7,6 @@ record are the same however they are cut. All else is compared as written.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
@@ -34,8 +33,7 @@ _STRINGS = re.compile(rf"(?:{_STRING.pattern}\s*)+")
 _ESCAPE = re.compile(rb"\\(\d{3}|.)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Opinion:
+class Opinion(msgspec.Struct, frozen=True):
     """One server's answer, judged. `reason` is ``""`` when it is well. `data` of the records of the
     type that was asked for, `compared` the same in a form that can be compared; `ttl` and `serial`
     None where there is nothing to take them from."""
@@ -63,8 +61,7 @@ class Opinion:
         return shown if self.serial is None else {**shown, "serial": self.serial}
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(msgspec.Struct, frozen=True):
     """What came into the answer and what went from it."""
 
     added: tuple[str, ...] = ()
@@ -73,6 +70,9 @@ class Drift:
     @property
     def changed(self) -> bool:
         return bool(self.added or self.removed)
+
+
+NO_DRIFT = Drift()
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -169,16 +169,16 @@ def drifted(
 ) -> Drift:
     """How the answer differs from what was declared, else from the last good one."""
     if one.answer.message is None:
-        return Drift()
+        return NO_DRIFT
     if records is not None:
         return _between(_declared(records, question.type), one.compared)
-    return _between(before.data, one.compared) if before is not None else Drift()
+    return _between(before.data, one.compared) if before is not None else NO_DRIFT
 
 
 def _between(before: Iterable[str], now: Iterable[str]) -> Drift:
     old, new = set(before), set(now)
     if old == new:
-        return Drift()
+        return NO_DRIFT
     return Drift(tuple(sorted(new - old)), tuple(sorted(old - new)))
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
-from sentinel.monitor.probe import Evidence, MetricFamily, Observation, Sample
+from sentinel.monitor.probe import Evidence, Later, MetricFamily, Observation, Sample
 from sentinel.probers.answers import (
     Drift,
     Opinion,
@@ -345,7 +345,7 @@ def _observed(
         phases=answer.phases,
         address=answer.address,
         samples=samples,
-        evidence=_evidence(dns, opinions, decisive, drift),
+        evidence=Later(lambda: _evidence(dns, opinions, decisive, drift)),
         metrics=_metrics(opinions, decisive, drift),
         keep=kept(decisive, dns.question),
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sentinel.expression import Declaration
-from sentinel.monitor.probe import Evidence, Observation, Sample
+from sentinel.monitor.probe import Evidence, Later, Observation, Sample
 from sentinel.transport.jsonpath import json_path, json_paths
 from sentinel.transport.page import (
     header_map,
@@ -85,11 +85,13 @@ def observed(
         phases=exchange.phases,
         address=exchange.address,
         samples=samples,
-        evidence=Evidence(
-            request=head,
-            response=_without(exchange.head_text(), hidden),
-            body=_without(exchange.body[:EVIDENCE_BODY], hidden),
-            facts=facts_of(exchange),
+        evidence=Later(
+            lambda: Evidence(
+                request=head,
+                response=_without(exchange.head_text(), hidden),
+                body=_without(exchange.body[:EVIDENCE_BODY], hidden),
+                facts=facts_of(exchange),
+            )
         ),
         metrics=http_metrics(exchange),
     )

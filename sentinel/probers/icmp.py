@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
+import msgspec
+
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
-from sentinel.monitor.probe import Evidence, MetricFamily, Observation, Sample
-from sentinel.transport.lookup import Address, Unfound
+from sentinel.monitor.probe import Evidence, Later, MetricFamily, Observation, Sample
+from sentinel.transport.lookup import Address, Unfound, written_out
 from sentinel.transport.ping import MOST_PAYLOAD, TTL_EXPIRED, Echo, Packet
 from sentinel.transport.reasons import NETWORK
 from sentinel.transport.resolve import address_hash
@@ -93,7 +95,10 @@ class Icmp:
         """Send every packet once."""
         transport = world.transport
         started = transport.now()
-        found = await transport.lookup.find(self.host_, 0, world.deadline, ip=_FAMILIES[self.ip])
+        family = _FAMILIES[self.ip]
+        found: Sequence[Address] | Unfound | None = written_out(self.host_, 0, family)
+        if not found:
+            found = await transport.lookup.find(self.host_, 0, world.deadline, ip=family)
         resolve_s = transport.now() - started
         if isinstance(found, Unfound):
             return _unfound(self, found, resolve_s)
@@ -124,8 +129,7 @@ class Icmp:
         return await world.transport.pinger.ping(address, packet, until)
 
 
-@dataclass(frozen=True, slots=True)
-class _Count:
+class _Count(msgspec.Struct, frozen=True):
     """What became of the packets; at least one was sent. Times are in seconds; `phases` are named
     as blackbox_exporter names them, of several packets the means; `rtt` is empty when no reply
     came."""
@@ -222,9 +226,15 @@ def _observed(icmp: Icmp, count: _Count) -> Observation:
             Sample("loss_ratio", count.loss_ratio),
             *(Sample(f"rtt.{name}", value, "s") for name, value in count.rtt.items()),
         ],
-        evidence=Evidence(
-            request=f"ping {icmp.host_} {icmp.size} bytes, {icmp.count} times",
-            facts={"address": count.address, "phases": count.phases, "packets": _packets(count)},
+        evidence=Later(
+            lambda: Evidence(
+                request=f"ping {icmp.host_} {icmp.size} bytes, {icmp.count} times",
+                facts={
+                    "address": count.address,
+                    "phases": count.phases,
+                    "packets": _packets(count),
+                },
+            )
         ),
         metrics=_metrics(count),
     )

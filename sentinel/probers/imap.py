@@ -12,15 +12,21 @@ from sentinel.monitor.probe import MetricFamily, Observation, Sample
 from sentinel.probers.spoken import (
     CONNECTION_NAMES,
     TIMING,
+    Ports,
     ca_file_key,
     cert_file_key,
-    had,
+    check_login,
+    host_key,
     ip_key,
     key_file_key,
     observation,
-    opened,
+    password_key,
+    port_key,
     secured,
     server_name_key,
+    talked,
+    tls_key,
+    user_key,
     values_of,
     verify_key,
 )
@@ -40,7 +46,7 @@ AUTH_FAILED = "auth_failed"
 MAILBOX_MISSING = "mailbox_missing"
 """The reason when there is no such mailbox, or it may not be looked into."""
 
-_PORT, _TLS_PORT = 143, 993
+_PORTS = Ports(143, 993)
 _MOST_LINES = 1000
 _MOST_LITERALS = 20
 _GREETING = re.compile(rb"\* (OK|PREAUTH|BYE)\b ?(?:\[[^\]]*\] ?)?(.*)", re.IGNORECASE)
@@ -88,20 +94,12 @@ class Imap:
         ),
     )
 
-    host_: str = key("Host name or address to connect to.", examples=["mail.acme.example"])
-    port: int | None = key(
-        "Port to connect to; 143, with `tls` 993.",
-        default=None,
-        minimum=1,
-        maximum=65535,
-        examples=[10143],
-    )
+    host_: str = host_key("mail.acme.example")
+    port: int | None = port_key(_PORTS, example=10143)
     starttls: bool = key("Go on over TLS after the greeting.", default=False)
-    tls: bool = key("Speak TLS from the beginning.", default=False)
-    user: str = key("Sign in as this user, over TLS only.", default="", examples=["monitor"])
-    password: Secret | None = key(
-        "Password, by reference.", default=None, examples=["env:MAIL_PASSWORD"]
-    )
+    tls: bool = tls_key()
+    user: str = user_key()
+    password: Secret | None = password_key("env:MAIL_PASSWORD")
     mailbox: str = key(
         "The mailbox to look at, as the server lists it.",
         default="",
@@ -117,12 +115,7 @@ class Imap:
     ip: Literal["any", "ipv4", "ipv6"] = ip_key()
 
     def __post_init__(self) -> None:
-        if self.tls and self.starttls:
-            raise ValueError("`tls` speaks TLS from the beginning: leave out `starttls`")
-        if bool(self.user) != (self.password is not None):
-            raise ValueError("`user` and `password` go together")
-        if self.user and not (self.tls or self.starttls):
-            raise ValueError("a password is given only over TLS: add `starttls` or `tls`")
+        check_login(self)
         if self.mailbox and not self.user:
             raise ValueError("a `mailbox` is looked at by a `user`")
 
@@ -132,9 +125,7 @@ class Imap:
 
     async def observe(self, world: ProbeWorld) -> Observation:
         """Connect once, greet, look, and part."""
-        port = self.port or (_TLS_PORT if self.tls else _PORT)
-        connection = await opened(self, world, port=port, tls=self.tls)
-        return await had(_Talk(self, connection, world), connection, world)
+        return await talked(self, world, _PORTS, lambda connection: _Talk(self, connection, world))
 
 
 class _Talk:

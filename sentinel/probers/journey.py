@@ -126,7 +126,7 @@ class Journey:
         walk = _Walk(Visitor(self.base), world.now)
         left = world.deadline - world.transport.now()
         reserve = min(left * CLEANUP_SHARE, CLEANUP_MOST_S) if self.cleanup else 0.0
-        steps = replace(world, deadline=world.deadline - reserve)
+        steps = structs.replace(world, deadline=world.deadline - reserve)
         for step in self.steps:
             if not await walk.take(step, steps):
                 break
@@ -190,7 +190,7 @@ class _Walk:
         except ExpressionFailed as failed:
             return self._judged(step, _failed(failed.reason, str(failed)))
         needed = frozenset().union(*(each.that.roots for each in step.expect))
-        asked = replace(world, needed=needed)
+        asked = structs.replace(world, needed=needed)
         observation = await cast(_Visits, prober).visit(asked, self.visitor)
         if observation.reason == Reason.invalid_request and _references(step.http):
             # The document's part was checked when it was read: what the page gave is no URL.
@@ -352,10 +352,11 @@ def _samples(traces: Sequence[_Trace], total_s: float) -> list[Sample]:
 
 def _evidence(shown: _Trace, by_id: Mapping[str, Any], untidy: Sequence[_Trace]) -> Evidence:
     """That of the decisive step, and in its facts what every step came to."""
-    facts: dict[str, Any] = {**shown.observation.evidence.facts, "step": shown.step, "steps": by_id}
+    seen = shown.observation.evidence
+    facts: dict[str, Any] = {**seen.facts, "step": shown.step, "steps": by_id}
     if untidy:
         facts["cleanup"] = {each.step: each.shown() for each in untidy}
-    return structs.replace(shown.observation.evidence, facts=facts)
+    return Evidence(seen.request, seen.response, seen.body, facts)
 
 
 def _metrics(traces: Sequence[_Trace]) -> dict[str, Any]:

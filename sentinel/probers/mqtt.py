@@ -10,14 +10,18 @@ from sentinel.monitor.probe import MetricFamily, Observation, Sample
 from sentinel.probers.spoken import (
     CONNECTION_NAMES,
     TIMING,
+    Ports,
     ca_file_key,
     cert_file_key,
-    had,
+    host_key,
     ip_key,
     key_file_key,
     observation,
-    opened,
+    password_key,
+    port_key,
     server_name_key,
+    talked,
+    tls_key,
     values_of,
     verify_key,
 )
@@ -47,7 +51,7 @@ AUTH_FAILED = "auth_failed"
 SUBSCRIPTION_REFUSED = "subscription_refused"
 """The reason when the broker does not let us listen to the topic."""
 
-_PORT, _TLS_PORT = 1883, 8883
+_PORTS = Ports(1883, 8883)
 _BAD_CREDENTIALS = (4, 5)
 _SUBSCRIPTION, _MESSAGE = 1, 2
 _MOST_PACKETS = 10_000
@@ -87,18 +91,10 @@ class Mqtt:
         ),
     )
 
-    host_: str = key("Host name or address to connect to.", examples=["broker.acme.example"])
-    port: int | None = key(
-        "Port to connect to; 1883, with `tls` 8883.",
-        default=None,
-        minimum=1,
-        maximum=65535,
-        examples=[1884],
-    )
+    host_: str = host_key("broker.acme.example")
+    port: int | None = port_key(_PORTS, example=1884)
     user: str = key("User name.", default="", maxLength=1000, examples=["monitor"])
-    password: Secret | None = key(
-        "Password, by reference.", default=None, examples=["env:BROKER_PASSWORD"]
-    )
+    password: Secret | None = password_key("env:BROKER_PASSWORD")
     client_id: str = key(
         "The session's name, where the broker allows only certain ones.",
         default="",
@@ -114,7 +110,7 @@ class Mqtt:
     )
     round_trip: bool = key("Publish a message to `topic`, and wait for it.", default=False)
     qos: Literal[0, 1] = key("Quality of service: 0 at most once, 1 at least once.", default=0)
-    tls: bool = key("Speak TLS from the beginning.", default=False)
+    tls: bool = tls_key()
     verify: bool = verify_key()
     ca_file: str = ca_file_key()
     cert_file: str = cert_file_key()
@@ -136,9 +132,7 @@ class Mqtt:
 
     async def observe(self, world: ProbeWorld) -> Observation:
         """Connect once, ping, listen."""
-        port = self.port or (_TLS_PORT if self.tls else _PORT)
-        connection = await opened(self, world, port=port, tls=self.tls)
-        return await had(_Talk(self, connection, world), connection, world)
+        return await talked(self, world, _PORTS, lambda connection: _Talk(self, connection, world))
 
 
 class _Talk:

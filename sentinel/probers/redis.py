@@ -13,11 +13,14 @@ from sentinel.probers.spoken import (
     TIMING,
     ca_file_key,
     cert_file_key,
+    host_key,
     ip_key,
     key_file_key,
     observation,
     opened,
+    password_key,
     server_name_key,
+    tls_key,
     values_of,
     verify_key,
 )
@@ -104,14 +107,10 @@ class Redis:
         ),
     )
 
-    host_: str = key(
-        "Host name or address to connect to.", examples=["cache.acme.example", "10.0.0.7"]
-    )
+    host_: str = host_key("cache.acme.example", "10.0.0.7")
     port: int = key("Port to connect to.", default=6379, minimum=1, maximum=65535)
     user: str = key("User name; without it, the default user.", default="", examples=["monitor"])
-    password: Secret | None = key(
-        "Password, by reference.", default=None, examples=["env:REDIS_PASSWORD"]
-    )
+    password: Secret | None = password_key("env:REDIS_PASSWORD")
     database: int = key("Number of the database.", default=0, minimum=0, maximum=65535)
     command: tuple[str, ...] = key(
         "A command that only reads, word by word.",
@@ -120,7 +119,7 @@ class Redis:
         examples=[["LLEN", "orders:new"], ["GET", "feed:last_run"]],
     )
     info: bool = key("Ask for facts even if no expectation names one.", default=False)
-    tls: bool = key("Speak TLS from the beginning.", default=False)
+    tls: bool = tls_key()
     verify: bool = verify_key()
     ca_file: str = ca_file_key()
     cert_file: str = cert_file_key()

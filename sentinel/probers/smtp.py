@@ -11,15 +11,21 @@ from sentinel.monitor.probe import MetricFamily, Observation, Sample
 from sentinel.probers.spoken import (
     CONNECTION_NAMES,
     TIMING,
+    Ports,
     ca_file_key,
     cert_file_key,
-    had,
+    check_login,
+    host_key,
     ip_key,
     key_file_key,
     observation,
-    opened,
+    password_key,
+    port_key,
     secured,
     server_name_key,
+    talked,
+    tls_key,
+    user_key,
     values_of,
     verify_key,
 )
@@ -41,7 +47,7 @@ SENDER_REFUSED = "sender_refused"
 RECIPIENT_REFUSED = "recipient_refused"
 """The reason when the server would not take mail for the recipient."""
 
-_PORT, _TLS_PORT = 25, 465
+_PORTS = Ports(25, 465)
 _MOST_LINES = 100
 _REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870, 4
@@ -83,14 +89,8 @@ class Smtp:
         MetricFamily("probe_smtp_banner_seconds", "Time from the connection to the greeting"),
     )
 
-    host_: str = key("Host name or address to connect to.", examples=["mail.acme.example"])
-    port: int | None = key(
-        "Port to connect to; 25, with `tls` 465.",
-        default=None,
-        minimum=1,
-        maximum=65535,
-        examples=[587],
-    )
+    host_: str = host_key("mail.acme.example")
+    port: int | None = port_key(_PORTS, example=587)
     helo: str = key(
         "The name we greet with (EHLO).",
         default="sentinel.invalid",
@@ -98,11 +98,9 @@ class Smtp:
         examples=["monitor.acme.example"],
     )
     starttls: bool = key("Go on over TLS after EHLO.", default=False)
-    tls: bool = key("Speak TLS from the beginning.", default=False)
-    user: str = key("Sign in as this user, over TLS only.", default="", examples=["monitor"])
-    password: Secret | None = key(
-        "Password, by reference.", default=None, examples=["env:MAIL_PASSWORD"]
-    )
+    tls: bool = tls_key()
+    user: str = user_key()
+    password: Secret | None = password_key("env:MAIL_PASSWORD")
     sender: str = key(
         "The sender of the mail that is asked about; empty: a bounce's.",
         default="",
@@ -125,12 +123,7 @@ class Smtp:
     ip: Literal["any", "ipv4", "ipv6"] = ip_key()
 
     def __post_init__(self) -> None:
-        if self.tls and self.starttls:
-            raise ValueError("`tls` speaks TLS from the beginning: leave out `starttls`")
-        if bool(self.user) != (self.password is not None):
-            raise ValueError("`user` and `password` go together")
-        if self.user and not (self.tls or self.starttls):
-            raise ValueError("a password is given only over TLS: add `starttls` or `tls`")
+        check_login(self)
         if self.sender and not self.recipient:
             raise ValueError("`sender` needs a `recipient`")
 
@@ -140,9 +133,7 @@ class Smtp:
 
     async def observe(self, world: ProbeWorld) -> Observation:
         """Connect once, greet, ask, and part."""
-        port = self.port or (_TLS_PORT if self.tls else _PORT)
-        connection = await opened(self, world, port=port, tls=self.tls)
-        return await had(_Talk(self, connection, world), connection, world)
+        return await talked(self, world, _PORTS, lambda connection: _Talk(self, connection, world))
 
 
 class _Talk:

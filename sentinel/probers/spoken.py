@@ -1,12 +1,13 @@
 """What every kind that talks over one raw connection declares and shows alike."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
-from sentinel.monitor.probe import Evidence, Observation, Sample
+from sentinel.monitor.probe import Evidence, Later, Observation, Sample
 from sentinel.transport.connection import Connection
 from sentinel.transport.lines import Ended
 from sentinel.transport.reasons import NETWORK, Reason
@@ -19,7 +20,7 @@ from sentinel.transport.shown import (
     tls_metrics,
 )
 from sentinel.transport.wire import Exchange, IpVersion
-from sentinel.words import Outcome
+from sentinel.words import Outcome, Secret
 
 FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
 TIMING: Mapping[str, Any] = {
@@ -29,12 +30,52 @@ TIMING: Mapping[str, Any] = {
     "tls_s": "double",
     "talk_s": "double",
 }
+_TIMED = {"resolve": "resolve_s", "connect": "connect_s", "tls": "tls_s"}
 CONNECTION_NAMES: Declaration = {
     "timing": TIMING,
     "certificate": CERTIFICATE_NAMES,
     "address": "string",
 }
 """What expectations of each such kind may use besides its own names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """A protocol's usual ports: in plain text, and over TLS from the beginning."""
+
+    plain: int
+    tls: int
+
+
+def host_key(*examples: str) -> Any:
+    """Whom to connect to."""
+    return key("Host name or address to connect to.", examples=list(examples))
+
+
+def port_key(ports: Ports, *, example: int) -> Any:
+    """Where, when it is not the usual port; the field's type is ``int | None``."""
+    return key(
+        f"Port to connect to; {ports.plain}, with `tls` {ports.tls}.",
+        default=None,
+        minimum=1,
+        maximum=65535,
+        examples=[example],
+    )
+
+
+def tls_key() -> Any:
+    """Whether it is TLS at once."""
+    return key("Speak TLS from the beginning.", default=False)
+
+
+def user_key() -> Any:
+    """Who signs in, where a password is given over TLS only."""
+    return key("Sign in as this user, over TLS only.", default="", examples=["monitor"])
+
+
+def password_key(example: str) -> Any:
+    """With what; the field's type is ``Secret | None``."""
+    return key("Password, by reference.", default=None, examples=[example])
 
 
 def verify_key() -> Any:
@@ -84,6 +125,38 @@ class Wanted(Protocol):
     def server_name(self) -> str: ...
     @property
     def ip(self) -> Literal["any", "ipv4", "ipv6"]: ...
+
+
+class WantedTls(Wanted, Protocol):
+    """Those of a kind with a usual port in plain text and another over TLS."""
+
+    @property
+    def port(self) -> int | None: ...
+    @property
+    def tls(self) -> bool: ...
+
+
+class WantedLogin(Protocol):
+    """Those of a kind that signs in over TLS only."""
+
+    @property
+    def starttls(self) -> bool: ...
+    @property
+    def tls(self) -> bool: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> Secret | None: ...
+
+
+def check_login(wanted: WantedLogin) -> None:
+    """Raises ValueError for fields that do not go together."""
+    if wanted.tls and wanted.starttls:
+        raise ValueError("`tls` speaks TLS from the beginning: leave out `starttls`")
+    if bool(wanted.user) != (wanted.password is not None):
+        raise ValueError("`user` and `password` go together")
+    if wanted.user and not (wanted.tls or wanted.starttls):
+        raise ValueError("a password is given only over TLS: add `starttls` or `tls`")
 
 
 async def opened(wanted: Wanted, world: ProbeWorld, *, port: int, tls: bool) -> Connection:
@@ -173,25 +246,39 @@ async def had(talk: Talk, connection: Connection, world: ProbeWorld) -> Observat
     return talk.observed(talk_s)
 
 
+async def talked(
+    wanted: WantedTls, world: ProbeWorld, ports: Ports, begin: Callable[[Connection], Talk]
+) -> Observation:
+    """Connect, have the conversation that `begin` makes, part, and see what it came to."""
+    port = wanted.port or (ports.tls if wanted.tls else ports.plain)
+    connection = await opened(wanted, world, port=port, tls=wanted.tls)
+    return await had(begin(connection), connection, world)
+
+
 class Named(Mapping[str, Any]):
     """Names that expectations use, each computed when it is asked for, and once."""
 
     __slots__ = ("_kept", "_makers")
 
-    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(
+        self, makers: Mapping[str, Callable[[], Any]], known: Mapping[str, Any] | None = None
+    ) -> None:
+        """`known` are names that need no computing."""
         self._makers = makers
-        self._kept: dict[str, Any] = {}
+        self._kept: dict[str, Any] = dict(known or ())
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._kept:
-            self._kept[name] = self._makers[name]()
-        return self._kept[name]
+        try:
+            return self._kept[name]
+        except KeyError:
+            made = self._kept[name] = self._makers[name]()
+            return made
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._makers)
+        return iter({**self._makers, **self._kept})
 
     def __len__(self) -> int:
-        return len(self._makers)
+        return len({**self._makers, **self._kept})
 
 
 def values_of(
@@ -205,34 +292,25 @@ def values_of(
 ) -> Named:
     """The kind's own values with `CONNECTION_NAMES`; `timing` adds to what is measured anyway,
     `made` are values that cost something to make."""
-    makers: dict[str, Callable[[], Any]] = {
-        "timing": lambda: {
-            **{f"{phase}_s": seconds for phase, seconds in phases_of(exchange, 0.0).items()},
-            "talk_s": talk_s,
-            "total_s": exchange.duration_s + talk_s,
-            **(timing or {}),
-        },
-        "address": lambda: exchange.address,
-    }
-    if exchange.certificates:
+    phases = exchange.phases
+    measured = {each: phases[phase] for phase, each in _TIMED.items() if phase in phases}
+    measured["talk_s"] = talk_s
+    measured["total_s"] = exchange.duration_s + talk_s
+    if timing:
+        measured |= timing
+    known = {"timing": measured, "address": exchange.address, **own}
+    makers = dict(made) if made else {}
+    if exchange.pems:
         makers["certificate"] = lambda: certificate_values(exchange, now)
-    for name, value in own.items():
-        makers[name] = _constant(value)
-    return Named({**makers, **(made or {})})
-
-
-def _constant(value: Any) -> Callable[[], Any]:
-    return lambda: value
+    return Named(makers, known)
 
 
 def phases_of(exchange: Exchange, talk_s: float) -> dict[str, float]:
     """The phases of connecting, and the talk; those of a request do not exist here."""
-    phases = {
-        name: seconds
-        for name, seconds in exchange.phases.items()
-        if name not in ("processing", "transfer")
-    }
-    return {**phases, "talk": talk_s}
+    phases = exchange.phases
+    connecting = {phase: phases[phase] for phase in _TIMED if phase in phases}
+    connecting["talk"] = talk_s
+    return connecting
 
 
 def observation(
@@ -256,9 +334,14 @@ def observation(
     outcome = (Outcome.unknown if ours else Outcome.failed) if why else None
     duration_s = exchange.duration_s + talk_s
     measured = [Sample("timing.total_s", duration_s, "s"), *samples]
-    if exchange.certificates:
+    if exchange.pems and exchange.certificates:
         days_left = exchange.certificates[0].days_left(now)
         measured.append(Sample("certificate.days_left", days_left, "d"))
+    shown = address_metrics(exchange)
+    if exchange.pems:
+        shown |= tls_metrics(exchange)
+    if metrics:
+        shown |= metrics
     return Observation(
         values=values,
         duration_s=duration_s,
@@ -269,10 +352,12 @@ def observation(
         phases=phases_of(exchange, talk_s),
         address=exchange.address,
         samples=measured,
-        evidence=Evidence(
-            request=sent,
-            response=received[:EVIDENCE_BODY].decode("utf-8", "replace").rstrip("\r"),
-            facts={**facts_of(exchange), **(facts or {})},
+        evidence=Later(
+            lambda: Evidence(
+                request=sent,
+                response=received[:EVIDENCE_BODY].decode("utf-8", "replace").rstrip("\r"),
+                facts={**facts_of(exchange), **(facts or {})},
+            )
         ),
-        metrics={**address_metrics(exchange), **tls_metrics(exchange), **(metrics or {})},
+        metrics=shown,
     )

@@ -14,12 +14,14 @@ from sentinel.probers.spoken import (
     Talked,
     ca_file_key,
     cert_file_key,
+    host_key,
     ip_key,
     key_file_key,
     observation,
     opened,
     secured,
     server_name_key,
+    tls_key,
     values_of,
     verify_key,
 )
@@ -103,9 +105,7 @@ class Tcp:
         **CONNECTION_NAMES,
     }
 
-    host_: str = key(
-        "Host name or address to connect to.", examples=["mail.acme.example", "10.0.0.7"]
-    )
+    host_: str = host_key("mail.acme.example", "10.0.0.7")
     port: int = key("Port to connect to.", minimum=1, maximum=65535, examples=[5432])
     lines: tuple[TcpLine, ...] = key(
         "A dialogue, turn by turn.",
@@ -113,7 +113,7 @@ class Tcp:
         maxItems=50,
         examples=[[{"expect": "^220 ", "send": "QUIT\r"}, {"expect": "^221 "}]],
     )
-    tls: bool = key("Speak TLS from the beginning.", default=False)
+    tls: bool = tls_key()
     verify: bool = verify_key()
     ca_file: str = ca_file_key()
     cert_file: str = cert_file_key()

@@ -21,6 +21,7 @@ from sentinel.probers.spoken import (
     FAMILIES,
     Named,
     ca_file_key,
+    host_key,
     ip_key,
     server_name_key,
     verify_key,
@@ -107,7 +108,7 @@ class Tls:
         ),
     )
 
-    host_: str = key("Host name or address to connect to.", examples=["shop.acme.example"])
+    host_: str = host_key("shop.acme.example")
     port: int = key(
         "Port to connect to; 443, or that of `starttls`, when not given.",
         default=0,

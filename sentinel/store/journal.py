@@ -262,6 +262,11 @@ class Journal(Protocol):
     commit itself, nobody knows. So decide again on what is there, never from memory.
     """
 
+    @property
+    def shared(self) -> bool:
+        """Whether other nodes may work on it at the same time."""
+        ...
+
     async def transact(
         self, streams: Sequence[str], decide: Callable[[View], tuple[Change, T]], *, now: datetime
     ) -> T:

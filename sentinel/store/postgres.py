@@ -216,6 +216,11 @@ class PostgresJournal:
         return cls(url)
 
     @property
+    def shared(self) -> bool:
+        """Always: nodes of several locations may work on one database."""
+        return True
+
+    @property
     def busy(self) -> bool:
         """Whether a transaction is under way; read on the event loop only."""
         return self._writer.busy

@@ -1,14 +1,13 @@
-"""Results of five minutes in one row: counts, durations, samples, and quantiles to 2 %.
+"""Results of five minutes in one row: counts, durations and samples.
 
 Durations go into a histogram whose buckets grow by 4 %: bucket i holds (1.04^(i-1),
-1.04^i] seconds and stands for the value that is at most 2 % from every one in it. Two
-histograms merge by adding counts, so any span of rollups has its own p95, which averages
-of p95s have not. Only outcomes ok and warn have their duration counted: how long a refused
-connection took says nothing of how fast the shop is.
+1.04^i] seconds, so that how many were faster than any bound is known to 4 % of the bound. Two
+histograms merge by adding counts, which averages of p95s do not. Only outcomes ok and warn have
+their duration counted: how long a refused connection took says nothing of how fast the shop is.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -33,15 +32,6 @@ class SampleRollup:
     min: float
     max: float
 
-    def __add__(self, other: "SampleRollup") -> "SampleRollup":
-        return SampleRollup(
-            self.unit,
-            self.count + other.count,
-            self.sum + other.sum,
-            min(self.min, other.min),
-            max(self.max, other.max),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -54,18 +44,6 @@ class Summary:
     max_s: float = 0.0
     histogram: Mapping[int, int] = field(default_factory=dict)
     samples: Mapping[str, SampleRollup] = field(default_factory=dict)
-
-    def quantile_s(self, q: float) -> float | None:
-        """The duration below which a share `q` (0 to 1) of the timed results lies, to 2 %;
-        None when there is none."""
-        rank = q * (self.timed - 1)
-        seen = 0
-        for bucket in sorted(self.histogram):
-            seen += self.histogram[bucket]
-            if seen > rank:
-                middle: float = 2.0 * GAMMA**bucket / (GAMMA + 1.0)
-                return min(max(middle, self.min_s), self.max_s)
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,42 +95,9 @@ class Gathering:
         )
 
 
-def summarize(results: Iterable[CheckResult]) -> Summary:
-    """What these results come to."""
-    gathering = Gathering()
-    for result in results:
-        gathering.add(result)
-    return gathering.summary()
-
-
 def bucket_of(duration_s: float) -> int:
     """The number of the histogram bucket that holds a duration."""
     return math.ceil(math.log(max(duration_s, _SHORTEST_S)) / _LOG_GAMMA)
-
-
-def merge(summaries: Iterable[Summary]) -> Summary:
-    """What all of them come to together."""
-    outcomes: dict[Outcome, int] = {}
-    histogram: dict[int, int] = {}
-    samples: dict[str, SampleRollup] = {}
-    parts = tuple(summaries)
-    for part in parts:
-        for outcome, count in part.outcomes.items():
-            outcomes[outcome] = outcomes.get(outcome, 0) + count
-        for bucket, count in part.histogram.items():
-            histogram[bucket] = histogram.get(bucket, 0) + count
-        for name, sample in part.samples.items():
-            samples[name] = samples[name] + sample if name in samples else sample
-    timed = [part for part in parts if part.timed]
-    return Summary(
-        outcomes,
-        sum(part.timed for part in timed),
-        math.fsum(part.sum_s for part in timed),
-        min((part.min_s for part in timed), default=0.0),
-        max((part.max_s for part in timed), default=0.0),
-        histogram,
-        samples,
-    )
 
 
 _ORDER = (Outcome.ok, Outcome.warn, Outcome.failed, Outcome.unknown)

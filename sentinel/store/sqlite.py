@@ -179,6 +179,11 @@ class SqliteJournal:
         return journal
 
     @property
+    def shared(self) -> bool:
+        """Never: the embedded store is one node's."""
+        return False
+
+    @property
     def busy(self) -> bool:
         """Whether a transaction or a look is under way; read on the event loop only."""
         return self._looking > 0 or (self._writer is not None and self._writer.busy)

@@ -7,8 +7,8 @@ import errno
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from sentinel.transport.dial import Dialled, Undialled, dial, why
@@ -26,8 +26,7 @@ MOST_HANDSHAKE = 1 << 20
 """Bytes of a TLS handshake: the longest chain that OpenSSL takes is a tenth of that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(msgspec.Struct, frozen=True, gc=False):
     """Whom to connect to: a host (name, or address without brackets) and port, or the path of a
     unix socket; from which address of our own, and over which of its."""
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
+import msgspec
+
 from sentinel.transport.lookup import Address
 from sentinel.transport.reasons import LOCAL_ERRNOS, Reason
 from sentinel.transport.sockets import WRITE, Sockets
@@ -32,8 +34,7 @@ class Undialled:
     address: Address | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Dialled:
+class Dialled(msgspec.Struct, frozen=True):
     """An open, non-blocking connection (a unix socket's has no address). Close it with
     `Sockets.drop`."""
 
@@ -72,15 +73,15 @@ def begun(address: Address, *, source_ip: str = "") -> socket.socket:
 
 def is_open(own: socket.socket) -> bool:
     """Whether a connecting socket is a connection now; False: not yet. Raises OSError when it failed."""
-    failed = own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if failed:
-        raise OSError(failed, os.strerror(failed))
     try:
         own.getpeername()
     except OSError as error:
-        if error.errno == errno.ENOTCONN:
-            return False
-        raise
+        if error.errno != errno.ENOTCONN:
+            raise
+        failed = own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failed:
+            raise OSError(failed, os.strerror(failed)) from error
+        return False
     return True
 
 

@@ -26,7 +26,7 @@ from sentinel.transport.curl import Transport
 from sentinel.transport.dial import opened, why
 from sentinel.transport.dnsnames import WireError
 from sentinel.transport.dnswire import Message, Question, is_answer, parse, query
-from sentinel.transport.lookup import Address, Unfound
+from sentinel.transport.lookup import Address, Unfound, written_out
 from sentinel.transport.reasons import Reason
 from sentinel.transport.sockets import READ, Sockets
 from sentinel.transport.wire import Exchange, IpVersion
@@ -133,7 +133,9 @@ async def _over_udp(
 ) -> Answer:
     started = time.monotonic()
     port = server.port or PORTS["udp"]
-    found = await transport.lookup.find(server.host, port, deadline, ip=server.ip)
+    found: Sequence[Address] | Unfound | None = written_out(server.host, port, server.ip)
+    if not found:
+        found = await transport.lookup.find(server.host, port, deadline, ip=server.ip)
     resolve_s = time.monotonic() - started
     if isinstance(found, Unfound):
         return Answer(reason=found.reason, text=found.text, phases={"resolve": resolve_s})

@@ -18,7 +18,6 @@ import os
 import socket
 import struct
 import time
-from dataclasses import dataclass
 
 import msgspec
 
@@ -87,8 +86,7 @@ class Echo(msgspec.Struct, frozen=True):
         return self.reason in (NOT_PERMITTED, Reason.client_failed)
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(msgspec.Struct, frozen=True, gc=False):
     """What is sent: bytes of `payload`, `ttl` (hop limit; 0: the system's), whether routers may
     take it apart, and the address it comes from (``""``: the system chooses)."""
 

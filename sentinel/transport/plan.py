@@ -26,22 +26,26 @@ tens of thousands of them must not fill the memory."""
 _HERE = {
     *("url", "method", "headers", "body", "follow", "max_redirects", "body_limit", "private"),
     *("verify", "ca_file", "cert_file", "key_file", "connect_to", "resolve_to", "ip"),
-    *("http_version", "user_agent"),
+    *("http_version", "user_agent", "server_name", "ca_pem", "tls_min_version", "tls_max_version"),
 }
 _ELSEWHERE = tuple(
     (field.name, field.default) for field in dataclasses.fields(Request) if field.name not in _HERE
 )
 """The other fields must be as they are by default."""
 
+_HOST = r"(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\]"
 _URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>(?:[a-z0-9_-]+\.)*[a-z][a-z0-9_-]*"
-    r"|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])"
+    rf"(?P<scheme>https?)://(?P<host>{_HOST})"
     r"(?::(?P<port>[1-9]\d{0,4}))?(?P<path>/(?:[A-Za-z0-9!$&'()*+,;=:@/._~-]|%[0-9A-F]{2})*)?"
     r"(?P<query>\?(?:[A-Za-z0-9!$&'()*+,;=:@/?._~-]|%[0-9A-F]{2})*)?"
 )
 _PLACE = re.compile(
     r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[1-9]\d{0,4})"
 )
+_NAME = re.compile(_HOST)
+_VERSIONS = {"": "", "1.2": "TLS 1.2", "1.3": "TLS 1.3"}
+"""TLS as `transport.secure` writes it. Of the older ones libcurl takes care: for their sake it takes
+keys and signatures that it refuses otherwise."""
 _DOTS = re.compile(r"/\.{1,2}(?:/|$)")
 _VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _UNUSUAL = {
@@ -94,18 +98,34 @@ def _plan(request: Request) -> Plan | None:
     path = url["path"] or "/"
     if port > _MOST_PORT or _DOTS.search(path):
         return None
-    place = _place(request, url["host"].strip("[]"), port)
-    content = _content(
-        request, path + (url["query"] or ""), _authority(url["host"], port, usual_port)
-    )
+    host = url["host"].strip("[]")
+    place = _place(request, host, port)
+    authority = _authority(url["host"], port, usual_port)
+    terms, name = None, host
+    if scheme == "https":
+        terms = _terms(request)
+        if request.server_name:
+            name = request.server_name
+            authority = url[0].split("/", 3)[2]  # as it is written: libcurl is told it
+    content = _content(request, path + (url["query"] or ""), authority)
     if place is None or content is None:
         return None
-    terms = None
-    if scheme == "https":
-        alpn = ("http/1.1",) if request.http_version == "1.1" else ("h2", "http/1.1")
-        terms = Terms(request.verify, request.ca_file, request.cert_file, request.key_file, alpn)
-    origin = (scheme, url["host"], port, *place, request.ip, terms)
-    return Plan(scheme, url["host"].strip("[]"), *place, content, terms, origin)
+    origin = (scheme, host, port, name, *place, request.ip, terms)
+    return Plan(scheme, name, *place, content, terms, origin)
+
+
+def _terms(request: Request) -> Terms:
+    """How TLS is spoken. Text wins over a file; who does not verify needs no authorities' text."""
+    return Terms(
+        verify=request.verify,
+        ca_file="" if request.ca_pem else request.ca_file,
+        ca_pem=request.ca_pem if request.verify else "",
+        cert_file=request.cert_file,
+        key_file=request.key_file,
+        alpn=("http/1.1",) if request.http_version == "1.1" else ("h2", "http/1.1"),
+        minimum=_VERSIONS[request.tls_min_version],
+        maximum=_VERSIONS[request.tls_max_version],
+    )
 
 
 def _usual(request: Request) -> bool:
@@ -116,7 +136,17 @@ def _usual(request: Request) -> bool:
         return False  # a hop that sets cookies may be asked a second time, over libcurl
     if request.method == "HEAD" and request.body is not None:
         return False
+    if not {request.tls_min_version, request.tls_max_version} <= _VERSIONS.keys():
+        return False
+    if request.server_name and not _nameable(request.server_name):
+        return False
     return all(getattr(request, name) == default for name, default in _ELSEWHERE)
+
+
+def _nameable(name: str) -> bool:
+    """Whether a server may be called so in the handshake: a URL's host, an address in no brackets."""
+    host = f"[{name}]" if ":" in name else name
+    return name[0] != "[" and _NAME.fullmatch(host) is not None and _canonical(host)
 
 
 def _canonical(host: str) -> bool:

@@ -53,7 +53,7 @@ def _address(text: str) -> tuple[int, int]:
 
 def tls_metrics(exchange: Exchange) -> dict[str, Any]:
     """Certificate and handshake; empty when none was presented."""
-    certificates = exchange.certificates
+    certificates = exchange.certificates if exchange.pems else ()
     if not certificates:
         return {}
     earliest = _chain_expiry(certificates)

@@ -23,8 +23,7 @@ from sentinel.engine.node import Node
 from sentinel.incident import commands as cmd
 from sentinel.incident.naming import title
 from sentinel.incident.state import IncidentState
-from sentinel.localtime import resolve, zone
-from sentinel.oncall.schedule import on_call
+from sentinel.localtime import zone
 from sentinel.review.export import export_json, export_markdown
 from sentinel.review.postmortem import draft
 from sentinel.review.story import story
@@ -264,34 +263,6 @@ async def check_probe(request: Request, node: Node, who: Caller) -> Response:
 
 
 @known
-async def oncall(request: Request, node: Node, who: Caller) -> Response:
-    """``GET /oncall/ROTATION?at=…``: who is on call."""
-    name = request.path_params["rotation"]
-    rotation = node.present.policy.rotations.get(name)
-    if rotation is None:
-        return refused("unknown_rotation", f"there is no rotation {name}", 404)
-    at = request.query_params.get("at")
-    try:
-        when = datetime.fromisoformat(at) if at else node.clock.now()
-    except ValueError as wrong:
-        return refused("bad_request", str(wrong), 400)
-    if when.tzinfo is None:
-        when = resolve(when, rotation.timezone)
-    when = when.astimezone(UTC)
-    extra = await node.decisions.look(lambda overlay: overlay.overrides(name))
-    found = on_call(rotation, when, people=node.present.policy.people, extra_overrides=extra)
-    return Json(
-        {
-            "rotation": name,
-            "at": when,
-            "on_call": found.people,
-            "layer": found.layer,
-            "until": found.until,
-        }
-    )
-
-
-@known
 async def automation(request: Request, node: Node, who: Caller) -> Response:
     """``GET /automation``, ``POST /automation {on, reason}``: the kill switch."""
     if request.method == "POST":
@@ -353,7 +324,6 @@ ROUTES = [
     Route("/incidents/{incident}/{command:str}", incident_command, methods=["POST"]),
     Route("/probes", probes, methods=["GET"]),
     Route("/probes/{probe}/check", check_probe, methods=["POST"]),
-    Route("/oncall/{rotation}", oncall, methods=["GET"]),
     Route("/automation", automation, methods=["GET", "POST"]),
     Route("/playbooks/{playbook}/allow", allow_playbook, methods=["POST"]),
     Route("/tokens", tokens, methods=["GET", "POST"]),

@@ -23,6 +23,7 @@ from sentinel.web import (
     acknowledge,
     api,
     blackbox_node,
+    duty,
     objectives,
     oncall,
     overrides,
@@ -48,7 +49,7 @@ HEADERS = {
 
 NOT_SO = {404: "there is nothing at this address", 405: "this address is not asked in this way"}
 
-API = [*api.ROUTES, *silences.ROUTES, *overrides.ROUTES, *objectives.ROUTES]
+API = [*api.ROUTES, *oncall.ROUTES, *silences.ROUTES, *overrides.ROUTES, *objectives.ROUTES]
 
 log = logging.getLogger("sentinel.web")
 
@@ -122,7 +123,7 @@ def build(node: Node) -> Starlette:
             Mount("/static", static),
             *pages.ROUTES,
             *probes.ROUTES,
-            *oncall.ROUTES,
+            *duty.ROUTES,
             *objectives.PAGES,
             *standing.ROUTES,
         ],

@@ -9,6 +9,7 @@ thousand targets asks for nothing that it has.
 import asyncio
 import html
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MOST_FILE_BYTES = 2 * 1024 * 1024
+_PIECE = 64 * 1024
+"""Bytes that are read at once of what has no size, or grows."""
 _PAGE = """<html>
     <head><title>Blackbox Exporter</title></head>
     <body>
@@ -50,10 +53,14 @@ class Unread(Exception):
 
 def read_file(path: str) -> bytes:
     """The content of a file that a module names. Raises OSError, also for more than 2 MiB."""
-    with Path(path).open("rb") as file:
-        content = file.read(MOST_FILE_BYTES + 1)
-    if len(content) > MOST_FILE_BYTES:
-        raise OSError(f"{path} is larger than 2 MiB")
+    with open(path, "rb", buffering=0) as file:  # read at every probe: no larger buffer than it is
+        content = b""
+        wanted = min(os.fstat(file.fileno()).st_size, MOST_FILE_BYTES) + 1
+        while part := file.read(wanted):  # bounded by the limit
+            content = content + part if content else part
+            if len(content) > MOST_FILE_BYTES:
+                raise OSError(f"{path} is larger than 2 MiB")
+            wanted = _PIECE
     return content
 
 

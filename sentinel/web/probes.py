@@ -21,15 +21,16 @@ from sentinel.engine.verdicts import states_of
 from sentinel.labels import fingerprint
 from sentinel.monitor.probe import CheckResult, Probe
 from sentinel.monitor.verdict import Verdict, VerdictState, instant
-from sentinel.store import views
 from sentinel.store.journal import IncidentRow, PresentAlert, View
-from sentinel.store.views import Availability
+from sentinel.store.views import history
 from sentinel.web.api import by_probe
 from sentinel.web.door import actor, visitor
 from sentinel.web.render import macro, page
+from sentinel.words import Outcome
 
 MOST_ROWS = 2000
 NEWEST = 50
+DAY = timedelta(days=1)
 NOT_CHECKED = "unchecked"
 WORST_FIRST = (*(v.value for v in (Verdict.firing, Verdict.recovering, Verdict.pending)),
                Verdict.unknown.value, NOT_CHECKED, Verdict.ok.value)  # fmt: skip
@@ -110,6 +111,20 @@ async def probes(request: Request) -> Response:
     )
 
 
+class Day(NamedTuple):
+    """What the checks of the last day came to: `good` (ok or warn) of `total` that say anything, and
+    how many say nothing."""
+
+    good: int
+    total: int
+    unknown: int
+
+    @property
+    def ratio(self) -> float | None:
+        """Good by total, 0 to 1; None when nothing is known."""
+        return self.good / self.total if self.total else None
+
+
 class Seen(NamedTuple):
     """What the store shows of one probe."""
 
@@ -117,18 +132,26 @@ class Seen(NamedTuple):
     results: Sequence[CheckResult]
     alert: PresentAlert | None
     incident: IncidentRow | None
-    day: Availability
+    day: Day
 
 
 def _seen(view: View, probe: Probe, now: datetime) -> Seen:
     alert = view.alert(fingerprint(probe.alert_labels))
     return Seen(
         states_of(view, probe.id),
-        views.latest_results(view, probe.id, now=now, limit=NEWEST),
+        view.results(probe.id, now - DAY, now + timedelta(seconds=1), limit=NEWEST),
         alert,
         view.incident(alert.incident) if alert and alert.incident else None,
-        views.availability(view, probe.id, from_at=now - timedelta(days=1), to_at=now),
+        _day(view, probe.id, now),
     )
+
+
+def _day(view: View, probe: str, now: datetime) -> Day:
+    counts = Counter[Outcome]()
+    for rollup in history(view, probe, from_at=now - DAY, to_at=now):
+        counts.update(rollup.summary.outcomes)
+    good = counts[Outcome.ok] + counts[Outcome.warn]
+    return Day(good, good + counts[Outcome.failed], counts[Outcome.unknown])
 
 
 async def _one(request: Request, node: Node, *, fresh: CheckResult | None) -> Response:

@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sentinel.blackbox.certificates import cipher_name, last_chain_expiry, system_authorities
+from sentinel.blackbox.certificates import (
+    cipher_name,
+    last_chain_expiry,
+    leaf,
+    system_authorities,
+)
+from sentinel.blackbox.check import Gauges
 from sentinel.blackbox.distinguished import go_name
 from sentinel.transport.tls import Certificate
 
@@ -25,6 +31,20 @@ ROOT = certificate("CN=root", "CN=root", 4000)
 
 def days(presented, trusted):
     return (last_chain_expiry(presented, trusted) - NOW.timestamp()) / 86_400
+
+
+@pytest.mark.parametrize("count", [2, 5000])
+def test_a_certificate_is_shown_by_its_names_and_not_its_addresses(count):
+    """However many: what is shown of usual ones is remembered."""
+    names = tuple(f"{n}.example" for n in range(count))
+    odd = replace(LEAF, serial="00ff", subject="CN=shop,O=Acme", names=(*names, "192.0.2.1"))
+    for _ in range(2):
+        gauges = Gauges()
+        leaf(gauges, odd)
+        ((labels, value),) = gauges.samples["probe_ssl_last_chain_info"].items()
+
+        assert (",".join(names), 1) == (dict(labels)["subjectalternative"], value)
+        assert {"subject": "CN=shop,O=Acme", "serialnumber": "ff"}.items() <= dict(labels).items()
 
 
 def test_a_chain_ends_with_its_first_certificate_that_does():

@@ -67,6 +67,24 @@ def test_shifts_are_in_utc_and_gaps_are_among_them(folder: str) -> None:
     ] == json.loads(done.stdout)
 
 
+@pytest.mark.parametrize("command", ["who", "shifts", "calendar"])
+def test_where_no_node_answers_the_documents_do_and_that_is_said(folder: str, command: str) -> None:
+    (Path(folder) / ".sentinel").mkdir()
+    done = run("oncall", command, "whole", "--dir", folder)
+    assert (0, True) == (done.exit_code, bool(done.stdout))
+    assert "no node answers here: by the documents, without overrides made on it\n" == done.stderr
+    assert "" == run("oncall", command, "whole", "--dir", folder, "--documents").stderr
+
+
+@pytest.mark.parametrize("where", [["--live"], ["--url", "http://127.0.0.1:1"]])
+def test_a_node_that_is_asked_for_and_does_not_answer_is_exit_4(
+    folder: str, where: list[str]
+) -> None:
+    done = run("oncall", "shifts", "whole", "--dir", folder, *where)
+    assert (4, "") == (done.exit_code, done.stdout)
+    assert "no node answers at" in done.stderr
+
+
 def test_coverage_is_a_ratio_and_a_gap_is_exit_3(folder: str) -> None:
     words = ["--from", "2026-02-02T00:00Z", "--to", "2026-02-09T00:00Z", "--dir", folder, "--json"]
     done = run("oncall", "coverage", *words)

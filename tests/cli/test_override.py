@@ -65,13 +65,44 @@ def test_each_form_is_in_force_at_once_listed_and_ended(
     columns = line.split("\t")
     assert [made["override"], "day", what, "bo", "fever"] == columns[:2] + columns[4:]
     words = ["day", "--dir", str(node.folder), "--json"]
-    assert on_call == _on_call(*words, "--live", "--data", str(node.folder / ".sentinel"))
-    assert ["ana"] == _on_call(*words), "the documents know no override of the node"
+    assert on_call == _on_call(*words)
+    assert on_call == _on_call(*words, "--live")
+    assert ["ana"] == _on_call(*words, "--documents"), "no file knows an override of the node"
     ended = ask("--end", made["override"])
     assert 0 == ended.exit_code
     assert "on call now: ana" in ended.stderr
     assert "" == ask("--list", "day").stdout
     assert 1 == ask("--end", made["override"]).exit_code
+
+
+@pytest.mark.slow
+def test_shifts_and_calendar_show_what_will_really_happen(ask: Ask, node: Running) -> None:
+    begin = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    end = begin + timedelta(hours=8)
+    span = ["--from", begin.isoformat(), "--to", end.isoformat()]
+    made = json.loads(
+        ask("day", *span, "--replace", "ana", "--with", "bo", "--by", "bo", "--json").stdout
+    )
+    about = [
+        *("--from", (begin - timedelta(hours=1)).isoformat()),
+        *("--to", (end + timedelta(hours=1)).isoformat()),
+        *("--dir", str(node.folder)),
+    ]
+    found = run("oncall", "shifts", "day", *about, "--json")
+    assert 0 == found.exit_code, found.output
+    shifts = json.loads(found.stdout)
+    assert [["ana"], ["bo"], ["ana"]] == [each["people"] for each in shifts]
+    assert (begin, end) == tuple(datetime.fromisoformat(shifts[1][at]) for at in ("start", "end"))
+    assert "as the running node has it" in found.stderr
+
+    calendar = run("oncall", "calendar", "day", *about).stdout
+    assert ["Ana on call: day", "Bo on call: day", "Ana on call: day"] == [
+        line.removeprefix("SUMMARY:") for line in calendar.splitlines() if "SUMMARY" in line
+    ]
+    by_files = run("oncall", "shifts", "day", *about, "--documents", "--json")
+    assert ([["ana"]], "") == ([s["people"] for s in json.loads(by_files.stdout)], by_files.stderr)
+    assert 0 == ask("--end", made["override"]).exit_code
+    assert 1 == len(json.loads(run("oncall", "shifts", "day", *about, "--json").stdout))
 
 
 def _on_call(*words: str) -> list[str]:

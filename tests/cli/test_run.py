@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sentinel.cli.run import node_name
 from sentinel.store.sqlite import SqliteJournal
 from tests.cli.running import run_alone
 from tests.engine.test_process import WORKSPACE
@@ -56,3 +57,7 @@ def test_a_database_that_does_not_answer_is_said_without_its_password(folder: Pa
     assert 1 == done.returncode
     assert "refused" in done.stderr
     assert "geheim" not in done.stderr
+
+
+def test_two_locations_on_one_machine_are_two_nodes() -> None:
+    assert 3 == len({node_name(location) for location in ("local", "eu", "us")})

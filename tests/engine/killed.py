@@ -139,7 +139,7 @@ async def story(folder: Path, mortal: Mortal, *, start_s: int) -> Kernel:
     counting = Counting(one.journal, mortal)
     one.journal = one.decisions.journal = counting  # type: ignore[assignment]
     one.performer.posting._notifier = Provider()  # type: ignore[assignment]
-    await free_leases(one.decisions)
+    await free_leases(one.decisions, node="node")
     await one.start()
     for _ in range(ENDS_WITHIN):
         if await _act(one):

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import weakref
 from datetime import timedelta
 
 from sentinel.engine.evidence import EvidenceKeeper, render
 from sentinel.engine.redaction import Redactor
-from sentinel.monitor.probe import Evidence, Judged
+from sentinel.monitor.probe import Evidence, Judged, Later
 from sentinel.words import Outcome
 from tests.monitor.builders import NOON, a_result, an_observation
 
@@ -122,6 +123,41 @@ def test_the_difference_names_what_was_there_and_what_is():
     assert differs["facts.certificate.serial"] == ["a", None]
     assert differs["facts.certificate.days_left"] == [30, 3]
     assert "address" not in differs
+
+
+def test_what_a_good_check_looked_like_is_made_once_a_minute():
+    keeper, _ = a_keeper()
+    made: list[int] = []
+
+    def looks(second: int) -> Later:
+        return Later(lambda: made.append(second) or Evidence(facts={"second": second}))
+
+    for second in range(0, 150, 10):
+        now = NOON + timedelta(seconds=second)
+        keeper.take(an_observation(evidence=looks(second)), a_result(), turned=False, now=now)
+    assert made == [0, 60, 120]
+    kept = keeper.take(an_observation(evidence=SEEN), a_result("f"), turned=True, now=now)
+    assert kept is not None
+    assert json.loads(kept.content)["differs"]["facts.second"] == [120, None]
+
+
+class Page:
+    """What a whole answer hangs on."""
+
+
+def test_a_failure_that_waits_in_memory_is_its_evidence_and_not_the_whole_page():
+    keeper, _ = a_keeper()
+    failing(keeper, 0)
+    page = Page()
+    gone = weakref.ref(page)
+    seen = Later(lambda page=page: Evidence("GET /", facts={"page": str(type(page))}))
+    waits = an_observation(values={"body": page}, evidence=seen)
+    keeper.take(waits, a_result("f", slot=1), turned=False, now=NOON + timedelta(minutes=1))
+    del page, waits, seen
+    assert gone() is None
+    kept = keeper.take(an_observation(), a_result(slot=2), turned=True, now=NOON)
+    assert kept is not None
+    assert b"Page" in kept.content
 
 
 def test_facts_too_large_to_keep_are_left_out_with_their_size():

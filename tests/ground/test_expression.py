@@ -308,7 +308,7 @@ PLAIN_SOURCES = (
     "timing.total_s <= 1.5", "timing.total_s > 0.0 && status == 200", "items == 10",
     'body == "ok"', "body != 'ok'", 'body.contains("o")', 'body.startsWith("o")',
     'body.endsWith("k") && status < 300', 'json.ratio == "0.5"', "json.open == true", "json.n != 5",
-    'labels.service == "pay" && labels.tier == "1"',
+    'labels.service == "pay" && labels.tier == "1"', 'items == ["a", "b"]', 'items != ["a"]',
 )  # fmt: skip
 ANY_VALUE = st.one_of(
     st.sampled_from([200, 200.0, True, False, None, "ok", "200", -1, 2**63 - 1, -(2**63), 0.0]),
@@ -316,6 +316,8 @@ ANY_VALUE = st.one_of(
     st.floats(),
     st.text(max_size=5),
     st.lists(st.integers(0, 3), max_size=2),
+    st.lists(st.sampled_from(["a", "b"]), max_size=2),
+    st.just(["a", 1]),
 )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sentinel.labels import Matchers, check, fingerprint, matches, without_empty
+from sentinel.labels import Matchers, check, fingerprint, matches
 
 ALERT = {
     "alertname": "InstanceDown",
@@ -78,7 +78,3 @@ def test_a_literal_is_never_read_as_a_pattern():
     check({"service": "(shop"})
     assert matches({"service": "sh.p"}, {"service": "sh.p"})
     assert not matches({"service": "sh.p"}, {"service": "shop"})
-
-
-def test_an_empty_value_is_an_absent_label():
-    assert without_empty({"client": "acme", "vendor": ""}) == {"client": "acme"}

@@ -4,7 +4,8 @@ import base64
 import hashlib
 from collections.abc import Mapping
 
-from tests.hostile.acts import END, Drip, Hear, Hold, Repeat, Reset, Say, acting
+from tests.hostile.acts import END, Act, Drip, Hear, Hold, Repeat, Reset, Say, acting
+from tests.hostile.handshakes import HANDSHAKE, record
 from tests.hostile.suite import Case, case
 from tests.hostile.targets import WAYS, Aim
 from tests.transport.servers import Script
@@ -153,10 +154,43 @@ MYSQL = (
     case("a packet of nothing", acting(Say(b"\x00\x00\x00\x00"), Hold()), "protocol_error"),
 )  # fmt: skip
 
+LET_IN = b"R\x00\x00\x00\x08\x00\x00\x00\x00Z\x00\x00\x00\x05I"
+BEGUN = b"C\x00\x00\x00\x0aBEGIN\x00C\x00\x00\x00\x08SET\x00Z\x00\x00\x00\x05T"
+DECLARED = (
+    b"1\x00\x00\x00\x04" b"2\x00\x00\x00\x04" b"n\x00\x00\x00\x04"
+    b"C\x00\x00\x00\x13DECLARE CURSOR\x00" b"Z\x00\x00\x00\x05T"
+)  # fmt: skip
+COLUMN = (
+    b"T\x00\x00\x00\x1a\x00\x01a\x00"
+    + bytes(6)
+    + b"\x00\x00\x00\x19\xff\xff\xff\xff\xff\xff\x00\x00"
+)
+ROW = b"D\x00\x00\x00\x0e\x00\x01\x00\x00\x00\x04four"
+NOTICE = b"N\x00\x00\x00\x17SNOTICE\x00C00000\x00Mx\x00\x00"
+
+
+def queried(*acts: Act) -> Script:
+    """A PostgreSQL without TLS that lets anybody in, takes the query, and acts where rows should come."""
+    begun = (Hear(), Say(b"N"), Hear(), Say(LET_IN), Hear(), Say(BEGUN), Hear(), Say(DECLARED))
+    return acting(*begun, Hear(), Say(COLUMN), *acts)
+
+
 POSTGRES = (
     case("a message of 2 GB", acting(Hear(), Say(b"N"), Hear(), Say(b"R\x7f\xff\xff\xff"), Repeat(b"x")), "server_refused protocol_error"),
     case("a way to sign in that nobody knows", acting(Hear(), Say(b"N"), Hear(), Say(b"R\x00\x00\x00\x08\x00\x00\x00\x63"), Hold()), "server_refused"),
     case("notices without an end", acting(Hear(), Say(b"N"), Hear(), Repeat(b"N\x00\x00\x00\x0cSNOTICE\x00")), "server_refused"),
+    case("rows without an end", queried(Repeat(ROW)), "body_too_large"),
+    case("a row of 1 GB", queried(Say(b"D\x40\x00\x00\x00"), Repeat(b"x")), "body_too_large"),
+    case("notices instead of rows", queried(Repeat(NOTICE)), "body_too_large"),
+    case("settings instead of rows", queried(Repeat(b"S\x00\x00\x00\x08a\x00b\x00")), "body_too_large"),
+    case("notices for everybody", queried(Repeat(b"A\x00\x00\x00\x0c\x00\x00\x00\x01a\x00b\x00")), "body_too_large"),
+    case("answers without an end", queried(Repeat(b"C\x00\x00\x00\x0bFETCH \x00")), "body_too_large"),
+    case("settings before it lets us in", acting(Hear(), Say(b"N"), Hear(), Say(b"R\x00\x00\x00\x08\x00\x00\x00\x00"), Repeat(b"S\x00\x00\x00\x08a\x00b\x00")), "protocol_error"),
+    case("answers without an end to BEGIN", acting(Hear(), Say(b"N"), Hear(), Say(LET_IN), Hear(), Repeat(b"C\x00\x00\x00\x0aBEGIN\x00")), "protocol_error"),
+    case("a notice now and then", queried(Repeat(NOTICE, every_s=0.05)), "timeout"),
+    case("rows one byte at a time", queried(Drip(ROW * 999)), "timeout"),
+    case("silence after TLS was agreed on", acting(Hear(), Say(b"S"), Hear(), Hold()), "timeout"),
+    case("HelloRequest for ever", acting(Hear(), Say(b"S"), Hear(), Repeat(record(HANDSHAKE, bytes(4)))), "protocol_error tls_failed"),
     case("an error of noise", acting(Hear(), Say(b"N"), Hear(), Say(b"E\x00\x00\x00\x0c\xff\xff\xff\xff\xff\xff\xff\xff"), Hold()), "server_refused"),
 )  # fmt: skip
 

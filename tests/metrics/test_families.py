@@ -15,8 +15,9 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.utils import floatToGoString
 
-from sentinel.metrics.families import KNOWN, PROBE_LABELS, ProbeFamilies, number_text
+from sentinel.metrics.families import KNOWN, PROBE_LABELS, ProbeFamilies
 from sentinel.metrics.registry import Metrics
+from sentinel.metrics.written import number_text
 from sentinel.monitor.probe import MetricFamily, Probe
 from sentinel.words import Outcome, Seconds
 from tests.monitor.builders import NOON, Door, a_probe, a_result, an_observation

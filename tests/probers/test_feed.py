@@ -4,13 +4,13 @@ import asyncio
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sentinel.kinds import ProbeWorld
 from sentinel.monitor.probe import Observation

@@ -23,6 +23,9 @@ from sentinel.transport.curl import Transport
 from sentinel.words import Outcome
 from tests.children import wait_for
 from tests.conftest import program
+from tests.hostile.acts import Hear, Hold, Say, acting
+from tests.hostile.handshakes import encrypted
+from tests.hostile.wire_cases import BEGUN, COLUMN, DECLARED, LET_IN, ROW
 from tests.probers.documents import shown
 from tests.store.postgres_server import Server
 from tests.transport import certificates
@@ -393,6 +396,41 @@ def test_servers_that_are_something_else(scheme, says):
     assert Outcome.failed == observation.outcome
     assert observation.reason
     assert time.monotonic() - started < 4.0
+
+
+ANSWERED = COLUMN + ROW + b"C\0\0\0\x0cFETCH 1\0" + b"Z\0\0\0\5T"
+
+
+def over_tls(certificate, url="postgresql://u@localhost:{port}/shop"):
+    """A check of a PostgreSQL that speaks TLS and shows this certificate."""
+    talk = [act for say in (LET_IN, BEGUN, DECLARED, ANSWERED) for act in (Hear(), Say(say))]
+    secured = encrypted(lambda: certificates.server(certificate), *talk, Hold())
+
+    async def script(reader, writer):
+        await acting(Hear(), Say(b"S"))(reader, writer)
+        await secured(reader, writer)
+
+    async def main():
+        async with serving(script) as port, Transport() as transport:
+            where, authority = url.format(port=port), certificates.authority()
+            prober = Sql(where, "select 1", tls="verify", ca_file=authority)
+            return await observed(prober, transport, seconds=5.0)
+
+    return asyncio.run(main())
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize(
+    ("certificate", "reason"),
+    [("good", ""), ("other", "certificate_name"), ("self", "certificate_untrusted")],
+)
+def test_what_is_verified_is_the_servers_own_certificate(certificate, reason):
+    observation = over_tls(certificate)
+
+    assert reason == observation.reason, observation.text
+    assert (reason == "") == observation.values["encrypted"]
+    if not reason:
+        assert ("four", "127.0.0.1") == (observation.values["value"], observation.address)
 
 
 @pytest.mark.slow

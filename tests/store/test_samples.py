@@ -1,17 +1,16 @@
 """Results and their rollups, on every journal."""
 
-import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
-import pytest
 from msgspec.structs import replace
 
+from sentinel.monitor.probe import CheckResult
 from sentinel.store import retention, rollups
 from sentinel.store.journal import Change, Journal, Keep, View
-from sentinel.store.rollups import Rollup, SampleRollup
+from sentinel.store.rollups import Gathering, Rollup, Summary
 from sentinel.store.samples import PARTS
 from sentinel.store.sql import Sql
 from sentinel.words import Outcome
@@ -105,6 +104,13 @@ async def test_results_come_newest_first_within_the_span_and_the_limit(where: st
         assert await journal.view(look) == [due, due[-3:-1], due[:2], []]
 
 
+def summarize(results: Iterable[CheckResult]) -> Summary:
+    gathering = Gathering()
+    for one in results:
+        gathering.add(one)
+    return gathering.summary()
+
+
 async def test_rollups_agree_with_the_results_they_stand_for(where: str) -> None:
     rng = random.Random(7)
     outcomes = list(Outcome)
@@ -131,7 +137,7 @@ async def test_rollups_agree_with_the_results_they_stand_for(where: str) -> None
             for one in results
             if one.location == location and timedelta(0) <= one.due_at - bucket_at < 5 * MINUTE
         ]
-        return Rollup("p", location, bucket_at, rollups.summarize(inside))
+        return Rollup("p", location, bucket_at, summarize(inside))
 
     buckets = [NOW, NOW + 5 * MINUTE, NOW + 10 * MINUTE]
     assert found == [expected(location, at) for at in buckets for location in ("eu", "us")]
@@ -211,24 +217,11 @@ async def test_pruned_results_live_on_in_rollups_and_late_ones_are_dropped(where
         assert await journal.view(look) == [0, 0]
 
 
-@pytest.mark.parametrize("q", [0.0, 0.5, 0.95, 0.99, 1.0])
-def test_a_quantile_is_right_to_two_percent(q: float) -> None:
+def test_a_duration_lies_in_its_bucket_of_four_percent() -> None:
     rng = random.Random(1)
-    durations = sorted(rng.lognormvariate(-1, 1.5) for _ in range(5000))
-    summary = rollups.summarize(result(duration_s=one) for one in durations)
-    exact = durations[int(q * (len(durations) - 1))]
-    assert summary.quantile_s(q) == pytest.approx(exact, rel=0.02)
-
-
-def test_merging_summaries_is_summarizing_everything() -> None:
-    rng = random.Random(2)
-    results = [result(duration_s=rng.uniform(0.001, 9)) for _ in range(300)]
-    parts = [rollups.summarize(results[start : start + 70]) for start in range(0, 300, 70)]
-    whole, merged = rollups.summarize(results), rollups.merge(parts)
-    assert merged.sum_s == pytest.approx(whole.sum_s)
-    spared = {"sum_s": 0, "samples": {}}
-    assert dataclasses.replace(merged, **spared) == dataclasses.replace(whole, **spared)
-    assert merged.samples["timing.total_s"].sum == pytest.approx(whole.sum_s)
+    for duration_s in (1.0, 1.04, *(rng.lognormvariate(-1, 1.5) for _ in range(5000))):
+        number = rollups.bucket_of(duration_s)
+        assert rollups.GAMMA ** (number - 1) < duration_s <= rollups.GAMMA**number * (1 + 1e-12)
 
 
 def test_only_good_results_are_timed() -> None:
@@ -236,21 +229,15 @@ def test_only_good_results_are_timed() -> None:
         result(duration_s=duration, outcome=outcome)
         for duration, outcome in zip((1.0, 2.0, 30.0, 40.0), Outcome, strict=True)
     ]
-    summary = rollups.summarize(mixed)
+    summary = summarize(mixed)
     assert (summary.timed, summary.sum_s, summary.min_s, summary.max_s) == (2, 3.0, 1.0, 2.0)
     assert summary.outcomes == dict.fromkeys(Outcome, 1)
 
 
-def test_nothing_has_no_quantile_and_packs_to_itself() -> None:
-    empty = rollups.summarize([])
-    assert empty.quantile_s(0.5) is None
+def test_nothing_packs_to_itself() -> None:
+    empty = summarize([])
     assert rollups.unpack(rollups.pack(empty)) == empty
-    assert rollups.merge([]) == empty
 
 
 def test_a_duration_of_zero_has_a_bucket() -> None:
-    summary = rollups.summarize([result(duration_s=0.0, samples=())])
-    assert summary.quantile_s(0.5) == 0.0
-    assert SampleRollup("s", 2, 3.0, 1.0, 2.0) == SampleRollup(
-        "s", 1, 1.0, 1.0, 1.0
-    ) + SampleRollup("s", 1, 2.0, 2.0, 2.0)
+    assert [1] == list(summarize([result(duration_s=0.0)]).histogram.values())

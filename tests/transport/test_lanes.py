@@ -1,6 +1,7 @@
 """Our own lane and libcurl's are asked the same and must say the same, but for how long it took."""
 
 import asyncio
+import gc
 import ssl
 
 import pytest
@@ -11,10 +12,12 @@ from sentinel.transport import plan as plans
 from sentinel.transport.curl import CookieJar, Transport
 from sentinel.transport.plan import planned
 from sentinel.transport.reasons import Reason
+from sentinel.transport.secure import Tls
+from sentinel.transport.talk import Talk
 from sentinel.transport.wire import Request
 from tests.transport.answers import ANSWERS
 from tests.transport.certificates import authority, folder, server
-from tests.transport.servers import OK, recording, redirect, saying, serving
+from tests.transport.servers import OK, for_ever, recording, redirect, saying, serving
 
 
 def said(exchange):
@@ -196,8 +199,14 @@ def test_who_is_asked_elsewhere_is_asked_alike(place, url):
         Request("http://shop.example/", proxy="http://127.0.0.1:3128"),
         Request("http://shop.example/", unix_socket="/run/shop"),
         Request("http://shop.example/", source_ip="127.0.0.2"),
-        Request("https://shop.example/", server_name="other.example"),
-        Request("https://shop.example/", tls_max_version="1.2"),
+        Request("https://shop.example/", server_name="Other.example"),
+        Request("https://shop.example/", server_name="[::1]"),
+        Request("https://shop.example/", server_name="127.1"),
+        Request("https://shop.example/", server_name="b\u00fccher.example"),
+        Request("https://shop.example/", tls_min_version="1.1"),
+        Request("https://shop.example/", tls_min_version="1.0", tls_max_version="1.1"),
+        Request("https://shop.example/", cert_pem="-----BEGIN CERTIFICATE-----"),
+        Request("https://shop.example/", key_pem="-----BEGIN PRIVATE KEY-----"),
         Request("http://shop.example/", "POST", body=b"x"),
         Request("http://shop.example/", "HEAD", body=b"x"),
         Request("http://shop.example/", body=b"x" * plans.MOST_SENT),
@@ -230,6 +239,109 @@ def test_a_certificate_is_judged_alike(name, version, verify):
 @pytest.mark.needs("openssl")
 def test_an_authority_that_is_not_ours_is_refused_alike():
     found, _ = asyncio.run(heard_as(OK, context=server("good"), scheme="https"))
+
+    assert {} == found
+
+
+def text_of(name):
+    """The PEM text of a certificate."""
+    return (folder() / f"{name}.pem").read_text()
+
+
+REMARKED = "# T\u00fcrk\u00e7e, and -----BEGIN OTHER-----\n{0}\n# the same again\n{0}"
+TRUST = {
+    "the authority": lambda: {"ca_pem": text_of("authority")},
+    "the authority among remarks": lambda: {"ca_pem": REMARKED.format(text_of("authority"))},
+    "the leaf alone": lambda: {"ca_pem": text_of("good").partition("-----BEGIN C")[0]},
+    "another one": lambda: {"ca_pem": text_of("self")},
+    "another text, the right file": lambda: {"ca_pem": text_of("self"), "ca_file": authority()},
+    "the right text, no file": lambda: {"ca_pem": text_of("authority"), "ca_file": "/nowhere"},
+    "another text, another name": lambda: {"ca_pem": text_of("self"), "server_name": "a.example"},
+    "another text, not verified": lambda: {"ca_pem": text_of("self"), "verify": False},
+    "no text at all": lambda: {"ca_pem": "no certificate"},
+    "no text, not verified": lambda: {"ca_pem": "no certificate", "verify": False},
+    "half a text": lambda: {"ca_pem": text_of("authority")[:300]},
+}
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("name", ["good", "expired", "other"])
+@pytest.mark.parametrize("trust", TRUST)
+def test_authorities_in_text_are_trusted_alike(name, trust):
+    how = {**TRUST[trust](), "context": server(name), "scheme": "https"}
+
+    assert {} == asyncio.run(heard_as(OK, **how))[0]
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("name", ["good", "other", "expired", "self"])
+@pytest.mark.parametrize("trusted", ["authority", "expired", ""])
+@pytest.mark.parametrize(
+    "called",
+    [
+        *("localhost", "www.shop.example", "shop.example", "a.b.shop.example", "other.example"),
+        *("127.0.0.1", "127.0.0.2", "::1"),
+    ],
+)
+def test_a_server_that_is_called_otherwise_is_judged_alike(name, trusted, called):
+    """A name that is wrong wins over all else that is."""
+    how = {"server_name": called, "verify": bool(trusted)}
+    how |= {"ca_pem": text_of(trusted) if trusted else ""}
+
+    assert {} == asyncio.run(heard_as(OK, context=server(name), scheme="https", **how))[0]
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("place", [{}, {"resolve_to": "127.0.0.1"}, {"connect_to": True}])
+@pytest.mark.parametrize("called", ["www.shop.example", "127.0.0.1"])
+def test_a_server_that_is_called_otherwise_is_asked_alike(place, called):
+    """The name goes into the handshake, the URL's host into the request."""
+    script, heard = recording({})
+    context, names = server("good"), []
+    context.sni_callback = lambda _wrapped, name, _context: names.append(name)
+
+    async def main():
+        async with serving(script, context) as port:
+            to = {"connect_to": f"127.0.0.1:{port}"} if "connect_to" in place else place
+            host = "shop.example" if place else "localhost"
+            how = {"server_name": called, "ca_file": authority(), "ip": "4", **to}
+            request = Request(f"https://{host}:{port}/a?b", **how)
+            assert planned(request) is not None
+            return differences(*await both(request))
+
+    assert {} == asyncio.run(main())
+    assert heard[0] == heard[1]
+    assert [called if called[0] == "w" else None] * 2 == names
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("url", ["https://shop.example:443/", "https://shop.example/?a"])
+def test_a_port_that_is_written_out_is_asked_for_as_libcurl_writes_it(url):
+    there = {"connect_to": "127.0.0.1:9", "server_name": "other.example"}
+    named, plain = planned(Request(url, **there)), planned(Request(url, connect_to="127.0.0.1:9"))
+
+    assert url.split("/")[2] == named.content.split(b"Host: ")[1].split(b"\r\n")[0].decode()
+    assert "shop.example" == plain.content.split(b"Host: ")[1].split(b"\r\n")[0].decode()
+
+
+SPOKEN = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("least", ["", "1.2", "1.3"])
+@pytest.mark.parametrize("most", ["", "1.2", "1.3"])
+@pytest.mark.parametrize("spoken", SPOKEN)
+@pytest.mark.parametrize("verify", [True, False])
+def test_versions_are_agreed_on_alike(least, most, spoken, verify):
+    """But for the words, when there is none that both speak: each library has its own."""
+    context = server("good")
+    context.minimum_version = context.maximum_version = spoken
+    how = {"ca_file": authority(), "tls_min_version": least, "tls_max_version": most}
+    how |= {"context": context, "scheme": "https", "verify": verify}
+
+    found, reason = asyncio.run(heard_as(OK, **how))
+    if reason is not None:
+        found.pop("text", None)
 
     assert {} == found
 
@@ -337,6 +449,45 @@ def test_who_never_was_well_is_only_asked_by_libcurl():
 
     assert [1] * 5 == [asked for _, asked in exchanges]
     assert [] == known
+
+
+async def unsworn(reader, writer):
+    """No TLS at all."""
+    await reader.read(1000)
+    writer.write(b"HTTP/1.1 400 No\r\n\r\n")
+
+
+LEFT = {
+    "well": (saying(OK), "good", {}),
+    "refused": (saying(OK), "expired", {}),
+    "another name": (saying(OK), "good", {"server_name": "other.example"}),
+    "no answer": (saying(), "good", {}),
+    "half an answer": (saying(OK[:-2]), "good", {}),
+    "no TLS": (unsworn, "", {}),
+    "too late": (for_ever(OK[:-5], b"", every_s=5), "good", {}),
+}
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("how", LEFT)
+def test_nothing_of_a_conversation_waits_for_the_cyclic_collector(how):
+    """Which a node runs every few minutes: thousands of connections would wait for it."""
+    script, name, more = LEFT[how]
+
+    async def main():
+        context = server(name) if name else None
+        async with serving(script, context) as port, Transport(lane="own") as transport:
+            where = f"https://localhost:{port}/"
+            request = Request(where, ca_file=authority(), ip="4", **more)
+            gc.collect()
+            gc.disable()
+            try:
+                await transport.fetch(request, transport.now() + 0.2)
+                return [each for each in gc.get_objects() if isinstance(each, Talk | Tls)]
+            finally:
+                gc.enable()
+
+    assert [] == asyncio.run(main())
 
 
 def cookies_on_the_way(cookie, *, lane, times=2):

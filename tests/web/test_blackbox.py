@@ -341,3 +341,28 @@ def test_too_many_parameters_are_refused(tmp_path: Path) -> None:
         assert (400, "More than 100 parameters\n") == (answer.status, answer.text)
 
     play(tmp_path, score)
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 2 * 1024 * 1024])
+def test_a_file_is_read_whole(tmp_path, size):
+    file = tmp_path / "authorities.pem"
+    file.write_bytes(b"x" * size)
+
+    assert b"x" * size == read_file(str(file))
+
+
+def test_a_file_of_no_size_is_read_too():
+    """Those of the kernel's, say."""
+    assert Path("/proc/cpuinfo").read_bytes()[:20] == read_file("/proc/cpuinfo")[:20]
+
+
+@pytest.mark.parametrize("size", [2 * 1024 * 1024 + 1, 8 * 1024 * 1024])
+def test_a_file_is_read_so_far_and_no_further(tmp_path, size):
+    file = tmp_path / "authorities.pem"
+    with file.open("wb") as sparse:
+        sparse.truncate(size)
+
+    with pytest.raises(OSError, match="larger than 2 MiB"):
+        read_file(str(file))
+    with pytest.raises(OSError, match="larger than 2 MiB"):
+        read_file("/dev/zero")

@@ -150,3 +150,43 @@ def test_the_console_ends_what_is_in_force_but_not_for_another_site(tmp_path: Pa
         assert ["ana"] == await on_call(world)
 
     play(tmp_path, score)
+
+
+async def shifts(world: World, query: str) -> Any:
+    found = (await world.ask("GET", f"/api/v1/oncall/shop/shifts?{query}")).json()["shifts"]
+    return [(each["start"][5:16], each["end"][5:16], each["people"]) for each in found]
+
+
+def test_final_shifts_are_with_overrides_past_and_to_come_until_each_was_ended(
+    tmp_path: Path,
+) -> None:
+    async def score(world: World) -> None:
+        early = (await swap(world, hours=8)).json()["override"]
+        await swap(world, begins_in=20, hours=2, replace="", **{"with": "bo"})
+        await world.advance(hours=1)
+        assert 200 == (await world.ask("POST", f"{LIST}/{early}/end", body={})).status
+        assert [
+            ("03-02T09:00", "03-02T10:00", ["bo"]),
+            ("03-02T10:00", "03-03T05:00", ["ana"]),
+            ("03-03T05:00", "03-03T07:00", ["ana", "bo"]),
+            ("03-03T07:00", "03-03T09:00", ["ana"]),
+        ] == await shifts(world, "from=2026-03-02%2009:00&to=2026-03-03T10:00%2B01:00")
+        ahead = await shifts(world, "")
+        assert ("03-02T10:00", "03-30T10:00") == (ahead[0][0], ahead[-1][1])
+
+    play(tmp_path, score)
+
+
+def test_a_span_that_cannot_be_answered_is_refused(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        for status, path in (
+            (404, "nowhere/shifts"),
+            (404, "nowhere"),
+            (400, "shop?at=noon"),
+            (400, "shop/shifts?from=noon"),
+            (400, "shop/shifts?from=2026-03-03&to=2026-03-02"),
+            (400, "shop/shifts?from=2026-03-03&to=2036-03-03"),
+        ):
+            assert status == (await world.ask("GET", f"/api/v1/oncall/{path}")).status, path
+
+    play(tmp_path, score)

@@ -87,6 +87,7 @@ def test_a_probe_leads_to_the_incident_of_its_alert(tmp_path: Path) -> None:
         page = (await world.ask("GET", "/probes/aardvark")).text
         (name,) = {r["incident"] for r in answer.json()["incidents"] if "aardvark" in r["title"]}
         assert f'href="/incidents/{name}"' in page
+        assert "<strong>0 %</strong>" in page
         assert 'href="/probes/aardvark"' in (await world.ask("GET", f"/incidents/{name}")).text
 
     play(tmp_path, score, WORKSPACE + SHOP)
@@ -200,5 +201,19 @@ def test_what_an_address_claims_was_said_is_kept_short(tmp_path: Path) -> None:
         page = (await world.ask("GET", "/silences?said=" + "x" * 5000)).text
         assert "x" * 300 in page
         assert "x" * 301 not in page
+
+    play(tmp_path, score)
+
+
+def test_once_all_is_well_again_the_link_says_so(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert()
+        name, link = await world.incident(), world.link()
+        assert "Nothing is left to do" not in (await world.ask("GET", link)).text
+        await world.ask("POST", f"/api/v1/incidents/{name}/resolve", body={"by": "bo"})
+        page = (await world.ask("GET", link)).text
+        assert "Nothing is left to do" in page
+        assert "WET</time> by Bo Lind" in page
+        assert "<button" not in page
 
     play(tmp_path, score)

@@ -38,6 +38,8 @@ WHY_NOT_OURS: Mapping[str, str] = {
     "overflow": "a page is one message; long ones are cut at the end",
 }
 
+MAIL = ("mailto", "mailtos")
+
 _QUIET = logging.getLogger("apprise")
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False
@@ -72,13 +74,21 @@ def open_address(url: str) -> Any:
     )
     service = apprise.Apprise.instantiate(url, asset=asset)
     if service is None:
-        raise AddressRefused(
-            f"`{scheme}://` needs other parts than this URL has; "
-            "compare it with the service's page in Apprise's documentation"
-        )
+        raise AddressRefused(_lacking(url, scheme))
     _one_recipient(service, scheme)
     service.overflow_mode = OverflowMode.TRUNCATE
     return service
+
+
+def _lacking(url: str, scheme: str) -> str:
+    """Why Apprise makes nothing of a URL. Of a mail it is most often the sender: without ``from=`` it
+    is the user at the server's name, and without a user there is none."""
+    if scheme in MAIL and not dict(parse_qsl(urlsplit(url).query)).get("from"):
+        return f"`{scheme}://` needs a sender: add `from=you@your.example` behind the `?`"
+    return (
+        f"`{scheme}://` needs other parts than this URL has; "
+        "compare it with the service's page in Apprise's documentation"
+    )
 
 
 def _scheme(url: str) -> str:

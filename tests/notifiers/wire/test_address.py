@@ -1,8 +1,11 @@
 """A contact method's URL reaches one recipient once, or is refused with the words that mend it."""
 
+import re
+
 import pytest
 
 from sentinel.notifiers.wire.address import check_address, open_address
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 """Apprise's services and what they import warn about their own Python."""
@@ -45,6 +48,9 @@ def test_one_recipient_is_fine(address: str) -> None:
         ("json://a.example/?Optional=yes", "remove `optional=`"),
         ("json://a.example/?overflow=split", "remove `overflow=`"),
         ("tgram://hunter2secret/", "needs other parts"),
+        ("mailto://m.example?to=ana@acme.example", "needs a sender: add `from="),
+        ("mailtos://ana:hunter2secret@127.0.0.1?to=ana@acme.example", "needs a sender: add `from="),
+        ("mailto://m.example?from=nobody&to=ana@acme.example", "needs other parts"),
         ("json://" + "a" * 5000, "longer than"),
     ],
 )
@@ -52,6 +58,24 @@ def test_what_is_wrong_is_said_without_credentials(address: str, says: str) -> N
     problem = check_address(address)
     assert says in problem
     assert "hunter2secret" not in problem
+
+
+PAGES = ["README.md", "docs/**/*.md", "examples/**/*.yaml", "rotations/*.yaml", "sentinel/**/*.py"]
+
+
+def mails_shown() -> list[str]:
+    """Every mail address that people may copy from a page, an example or a new workspace."""
+    texts = [path.read_text() for pattern in PAGES for path in sorted(ROOT.glob(pattern))]
+    found = {
+        url for text in texts for url in re.findall(r"mailtos?://[^\s\"'`]+\?[^\s\"'`]+", text)
+    }
+    return sorted(url for url in found if not {*url} & {"…", "{"})
+
+
+def test_whoever_copies_a_mail_address_gets_mail() -> None:
+    shown = mails_shown()
+    assert 4 <= len(shown)
+    assert [] == [(each, problem) for each in shown if (problem := check_address(each))]
 
 
 def test_an_opened_address_neither_follows_repeats_nor_hides() -> None:
