@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 CROWD = 20
 TOGETHER = timedelta(milliseconds=20)
-SHARED = 10
+SHARED = 7
 """More would save little, and each check's own times count what is done for the others."""
 LONGEST = timedelta(milliseconds=100)
 _SECOND = timedelta(seconds=1)

@@ -37,7 +37,7 @@ def test_the_more_there_are_the_shorter_one_waits_for_others():
 
     assert apart(CROWD - 1) == 0.0
     assert apart(CROWD) == LONGEST.total_seconds()
-    assert apart(1000) == pytest.approx(0.01, rel=0.01)
+    assert apart(1000) == pytest.approx(0.007, rel=0.01)
 
 
 @played
