@@ -18,7 +18,7 @@ from sentinel.playbook.playbook import Reference
 from sentinel.transport.page import header_map, json_value, text_of
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import Exchange, Request, phrase
-from sentinel.words import Secret
+from sentinel.words import Secret, shortened
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
@@ -311,8 +311,8 @@ def _values(exchange: Exchange) -> Mapping[str, Any]:
     """What expressions see, at most 64 KiB in all."""
     return {
         "status": exchange.status,
-        "headers": {name: value[:1000] for name, value in header_map(exchange).items()},
-        "body": text_of(exchange)[:_KEPT],
+        "headers": {name: shortened(value, 1000) for name, value in header_map(exchange).items()},
+        "body": shortened(text_of(exchange), _KEPT),
         "json": json_value(exchange.body) if len(exchange.body) <= _JSON_KEPT else None,
     }
 
