@@ -92,7 +92,7 @@ class Node:
         self.present = Present(self._policy(catalog))
         self.decisions = Decisions(journal, clock, self.present, Folds())
         probes = self.present.policy.probes.values()
-        self._redactor = redactor = Redactor(self._secret_values())
+        self.redactor = redactor = Redactor(self._secret_values())
         self.watcher = Watcher(
             probes=() if is_off(Stage.checks) else probes,
             location=settings.location,
@@ -274,7 +274,7 @@ class Node:
         """Watch, and decide by, what is declared and discovered now."""
         self.present.activate(self._policy(self.catalog))
         self.metrics.families.keep_durations(self.catalog.site.buckets)
-        self._redactor.know(self._secret_values())
+        self.redactor.know(self._secret_values())
         self.watcher.apply(self.present.policy.probes.values())
 
     async def _on_discovered(self) -> None:
