@@ -67,7 +67,11 @@ class Basic:
 class Effect:
     """How to see afterwards whether a request took effect."""
 
-    url: str = key("What to GET.", examples=["https://psp.acme.example/routes/acmepay"])
+    url: str = key(
+        "What to GET.",
+        examples=["https://psp.acme.example/routes/acmepay"],
+        reads_secrets=True,
+    )
     done: int = key("This status says that it did.", default=200)
     absent: int = key("This status says that it did not.", default=404)
 
@@ -103,6 +107,7 @@ class Http:
         "place.",
         default="",
         examples=["https://pay.internal.example/ratio"],
+        reads_secrets=True,
     )
     at: str = key("Instead of `url`, an address of `site.addresses`.", default="")
     path: tuple[str, ...] = key(

@@ -105,6 +105,7 @@ class Promql:
     url: str = key(
         "The root of the server, without `/api/v1`.",
         examples=["http://prometheus.acme.example:9090"],
+        reads_secrets=True,
     )
     query: str = key(
         "A query for an instant: a vector or a scalar.",

@@ -82,6 +82,7 @@ class Sql:
         "The database: `postgresql://user@host:5432/name`, `mysql://…`, `mariadb://…` or "
         "`sqlite:///absolute/path`. `{env:NAME}` may stand in the user and password places.",
         examples=["postgresql://monitor:{env:ORDERS_DB_PASSWORD}@db.acme.example/orders"],
+        reads_secrets=True,
     )
     query: str = key(
         "One statement that reads.",

@@ -120,7 +120,10 @@ class VendorStatus:
     }
 
     url: str = key(
-        "The root of the status page.", default="", examples=["https://status.acmepay.example"]
+        "The root of the status page.",
+        default="",
+        examples=["https://status.acmepay.example"],
+        reads_secrets=True,
     )
     at: str = key("Instead of `url`, an address of `site.addresses`.", default="")
     vendor: str = key(
