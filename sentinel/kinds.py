@@ -40,11 +40,19 @@ def key(
     default: Any = dataclasses.MISSING,
     default_factory: Any = dataclasses.MISSING,
     examples: Sequence[Any] = (),
+    reads_secrets: bool = False,
     **schema: Any,
 ) -> Any:
     """Declare a field of a kind: its description, default, examples and further JSON Schema
-    keywords (``minimum=0``, ``pattern="…"``). Without a default the key is required."""
-    metadata = {"description": description, "examples": list(examples), "schema": schema}
+    keywords (``minimum=0``, ``pattern="…"``). Without a default the key is required.
+    `reads_secrets`: it is text in which ``{env:NAME}`` is revealed; elsewhere, but for `Secret`,
+    such a reference is a finding."""
+    metadata = {
+        "description": description,
+        "examples": list(examples),
+        "reads_secrets": reads_secrets,
+        "schema": schema,
+    }
     if default_factory is not dataclasses.MISSING:
         return dataclasses.field(default_factory=default_factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

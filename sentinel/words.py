@@ -27,6 +27,17 @@ CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 """Lower-case Crockford base32: incident ids take 8 characters of it, page codes 4."""
 
 
+CUT = "…"
+"""Ends a text that was cut."""
+
+
+def shortened(text: str, most: int) -> str:
+    """At most `most` characters of a text, and `CUT` after them where there were more. Texts that
+    others gave are cut by this alone: by the mark, redaction knows where a secret may have been cut
+    in two."""
+    return text if len(text) <= most else f"{text[:most]}{CUT}"
+
+
 class Severity(IntEnum):
     """How bad. Critical and error are high urgency, warning and info low."""
 

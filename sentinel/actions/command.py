@@ -9,7 +9,8 @@ import msgspec
 from sentinel.expression import Declaration
 from sentinel.kinds import ActionWorld, CommandResult, Done, Failed, Outcomes, Unsure, key
 from sentinel.playbook.playbook import Reference
-from sentinel.words import Secret
+from sentinel.transport.process import MAX_OUTPUT
+from sentinel.words import CUT, Secret, shortened
 
 MAX_ARGUMENT = 32 * 1024
 """Bytes of one argument; Linux takes 128 KiB."""
@@ -110,9 +111,10 @@ def _keyed(env: Mapping[str, str], effect: str) -> Mapping[str, str]:
 
 
 async def _outcome(result: CommandResult, world: ActionWorld) -> Outcomes:
-    said = f"{result.stdout}\n--- standard error ---\n{result.stderr}"
+    cut = CUT if len(result.stdout.encode()) >= MAX_OUTPUT else ""
+    said = f"{result.stdout}{cut}\n--- standard error ---\n{result.stderr}"
     evidence = await world.store_evidence("output", said.encode())
-    line = next(iter(reversed(result.stderr.strip().splitlines())), "")[:300]
+    line = shortened(next(iter(reversed(result.stderr.strip().splitlines())), ""), 300)
     if result.exit_code is None:
         return Unsure("timeout", f"killed at the step's timeout; {line}".rstrip("; "), evidence)
     values = {

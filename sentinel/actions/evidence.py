@@ -34,6 +34,7 @@ class Evidence:
         "token place.",
         default="",
         examples=["https://shop.acme.example/-/status"],
+        reads_secrets=True,
     )
 
     def __post_init__(self) -> None:

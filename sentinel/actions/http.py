@@ -18,7 +18,7 @@ from sentinel.playbook.playbook import Reference
 from sentinel.transport.page import header_map, json_value, text_of
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import Exchange, Request, phrase
-from sentinel.words import Secret
+from sentinel.words import Secret, shortened
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
@@ -67,7 +67,11 @@ class Basic:
 class Effect:
     """How to see afterwards whether a request took effect."""
 
-    url: str = key("What to GET.", examples=["https://psp.acme.example/routes/acmepay"])
+    url: str = key(
+        "What to GET.",
+        examples=["https://psp.acme.example/routes/acmepay"],
+        reads_secrets=True,
+    )
     done: int = key("This status says that it did.", default=200)
     absent: int = key("This status says that it did not.", default=404)
 
@@ -103,6 +107,7 @@ class Http:
         "place.",
         default="",
         examples=["https://pay.internal.example/ratio"],
+        reads_secrets=True,
     )
     at: str = key("Instead of `url`, an address of `site.addresses`.", default="")
     path: tuple[str, ...] = key(
@@ -311,8 +316,8 @@ def _values(exchange: Exchange) -> Mapping[str, Any]:
     """What expressions see, at most 64 KiB in all."""
     return {
         "status": exchange.status,
-        "headers": {name: value[:1000] for name, value in header_map(exchange).items()},
-        "body": text_of(exchange)[:_KEPT],
+        "headers": {name: shortened(value, 1000) for name, value in header_map(exchange).items()},
+        "body": shortened(text_of(exchange), _KEPT),
         "json": json_value(exchange.body) if len(exchange.body) <= _JSON_KEPT else None,
     }
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ActionWorld, Done, Failed, Outcomes, key
+from sentinel.words import shortened
 
 MAX_TEXT = 10_000
 """Characters of a note; the rest is cut, and said to be."""
@@ -34,4 +35,4 @@ class Note:
         if len(text) > MAX_TEXT:
             text = f"{text[:MAX_TEXT]}… (cut from {len(text)} characters)"
         await world.submit({"command": "note", "text": text})
-        return Done(text=text.splitlines()[0][:300])
+        return Done(text=shortened(text.splitlines()[0], 300))

@@ -24,6 +24,7 @@ from sentinel.cli.server import Server
 from sentinel.cli.socketpath import fitting
 from sentinel.engine import failpoint
 from sentinel.engine.node import Node, Settings, read_workspace
+from sentinel.engine.redaction import Redactor
 from sentinel.engine.secrets import LiveSecrets
 from sentinel.engine.wallclock import WallClock
 from sentinel.errors import DocumentsRefused, ExtraMissing, Failure
@@ -37,8 +38,14 @@ log = logging.getLogger("sentinel.run")
 SOCKET = "node.sock"
 
 
-class _Lines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the fields given with it."""
+class Lines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and the fields given with it, all of
+    them without what may not be stored: errors quote what they were given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redactor = Redactor()
+        """Its node's, once there is one."""
 
     _own = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
 
@@ -53,15 +60,21 @@ class _Lines(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        clean = {name: self._clean(value) for name, value in line.items()}
+        return json.dumps(clean, default=str, ensure_ascii=False)
+
+    def _clean(self, value: Any) -> Any:
+        return self.redactor.text(value) if isinstance(value, str) else self.redactor.known(value)
 
 
-def log_to_stderr(level: str) -> None:
-    """Structured lines on standard error, ours and those of the libraries."""
+def log_to_stderr(level: str) -> Lines:
+    """Structured lines on standard error, ours and those of the libraries; gives how they look."""
     talk = logging.StreamHandler(sys.stderr)
-    talk.setFormatter(_Lines())
+    lines = Lines()
+    talk.setFormatter(lines)
     logging.basicConfig(level=level.upper(), handlers=[talk], force=True)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    return lines
 
 
 def incident_ids() -> Iterator[str]:
@@ -110,7 +123,9 @@ async def serve(node: Node, sockets: list[socket.socket], *, stop: asyncio.Event
         await node.close()
 
 
-async def _run(settings: Settings, store: str, address: str, *, with_parent: bool) -> None:
+async def _run(
+    settings: Settings, store: str, address: str, *, lines: Lines, with_parent: bool
+) -> None:
     catalog = read_workspace(settings.root, settings.addresses)
     secrets_ = LiveSecrets(settings.root)
     notifier = Apprise(secrets_)
@@ -126,6 +141,7 @@ async def _run(settings: Settings, store: str, address: str, *, with_parent: boo
         notifier=notifier,
         new_id=incident_ids(),
     )
+    lines.redactor = node.redactor
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -213,7 +229,7 @@ def run(
     until_stdin_closes: bool,
 ) -> None:
     """Watch, decide, act and page, until SIGTERM. SIGHUP reads the workspace again."""
-    log_to_stderr(log_level)
+    lines = log_to_stderr(log_level)
     _check_failpoint()
     data = data or folder / ".sentinel"
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -227,7 +243,11 @@ def run(
     )
     try:
         running = _run(
-            settings, store or str(data / "sentinel.db"), address, with_parent=until_stdin_closes
+            settings,
+            store or str(data / "sentinel.db"),
+            address,
+            lines=lines,
+            with_parent=until_stdin_closes,
         )
         asyncio.run(running)
     except DocumentsRefused as refused:

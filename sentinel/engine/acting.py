@@ -8,11 +8,11 @@ committed together with the outcome, so a crash in between leaves neither twice.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sentinel.clock import Clock
 from sentinel.engine.redaction import Redactor
@@ -22,6 +22,7 @@ from sentinel.incident.steps import StepClaim
 from sentinel.kinds import Action, Done, Failed, Secrets, Unsure
 from sentinel.playbook.decision import Found, StepResult
 from sentinel.transport.curl import Transport
+from sentinel.words import CUT, shortened
 
 GRACE_S = 2.0
 """How long beyond its deadline an action may take to say that it timed out."""
@@ -30,6 +31,8 @@ LOOK_UP_S = 10.0
 MAX_EVIDENCE = 1 << 20
 
 log = logging.getLogger("sentinel.acting")
+
+Said = TypeVar("Said", StepResult, Found, StepResult | Found)
 
 
 @dataclass(slots=True)
@@ -66,7 +69,19 @@ class Acting:
         self._check = check
 
     async def act(self, claim: StepClaim) -> Acted:
-        """Do one attempt, or look up what became of a lost one."""
+        """Do one attempt, or look up what became of a lost one. Of what it says, texts are as clean
+        as evidence; its values are without the secrets that are known, and else as they came, since
+        later steps act on them."""
+        acted = await self._acted(claim)
+        acted.result = self._clean(acted.result)
+        acted.found = acted.found and self._clean(acted.found)
+        return acted
+
+    def _clean(self, result: Said) -> Said:
+        text = self._redactor.text(result.text)
+        return replace(result, text=text, values=self._redactor.known(result.values))
+
+    async def _acted(self, claim: StepClaim) -> Acted:
         acted = Acted(StepResult("failed", "internal"))
         now = self._clock.now()
         left_s = max((claim.deadline_at - now).total_seconds(), 0.0)
@@ -85,7 +100,7 @@ class Acting:
             acted.result = _unknown(claim, "deadline", "the action outlived its deadline")
         except Exception as broken:
             log.exception("an action broke", extra={"step": claim.step, "run": claim.run})
-            acted.result = _unknown(claim, "internal", f"{type(broken).__name__}: {broken}"[:300])
+            acted.result = _unknown(claim, "internal", _told(broken))
         if isinstance(acted.result, StepResult) and acted.result.kind == "unsure":
             acted.found = await self._look_up(claim, acted, inputs)
         return acted
@@ -105,12 +120,13 @@ class Acting:
             return Found("unknown", text="looking it up took too long")
         except Exception as broken:
             log.exception("a look-up broke", extra={"step": claim.step, "run": claim.run})
-            return Found("unknown", text=f"{type(broken).__name__}: {broken}"[:300])
+            return Found("unknown", text=_told(broken))
 
     def _world(self, claim: StepClaim, acted: Acted, *, now: datetime, left_s: float) -> World:
         async def keep(name: str, content: bytes) -> str:
-            text = self._redactor.text(content[:MAX_EVIDENCE].decode("utf-8", "replace"))
-            clean = text.encode()
+            text = content[:MAX_EVIDENCE].decode("utf-8", "replace")
+            cut = CUT if len(content) >= MAX_EVIDENCE else ""
+            clean = self._redactor.text(f"{text}{cut}").encode()
             digest = sha256(clean).hexdigest()
             acted.evidence[digest] = clean
             acted.kept.append((digest, name, len(clean)))
@@ -132,6 +148,10 @@ class Acting:
             keeps=keep,
             submits=submit,
         )
+
+
+def _told(broken: Exception) -> str:
+    return shortened(f"{type(broken).__name__}: {broken}", 300)
 
 
 def _texts(claim: StepClaim) -> tuple[Mapping[str, Any], str]:

@@ -20,7 +20,7 @@ from msgspec import structs
 
 from sentinel.engine.redaction import Redactor
 from sentinel.monitor.probe import CheckResult, Evidence, Judged, Later, Observation
-from sentinel.words import Outcome
+from sentinel.words import CUT, Outcome, shortened
 
 APART = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
@@ -167,7 +167,8 @@ class EvidenceKeeper:
 
 def render(observation: Observation, result: CheckResult, redactor: Redactor) -> dict[str, Any]:
     """Evidence as it is stored: JSON-able and redacted. A body that is no text is base64 under
-    ``body_base64``, and left out when secrets are to be found only in text it may pack."""
+    ``body_base64``, without the secrets that are known. What is cut ends in ``…``; probers cut
+    bodies at `MOST_BODY_BYTES` too, so one of that many bytes counts as cut."""
     seen = observation.evidence
     shown: dict[str, Any] = {
         "outcome": result.outcome.value,
@@ -175,8 +176,8 @@ def render(observation: Observation, result: CheckResult, redactor: Redactor) ->
         "text": redactor.text(result.text),
         "address": result.address,
         "phases": dict(result.phases),
-        "request": redactor.text(seen.request[:MOST_HEAD_CHARACTERS]),
-        "response": redactor.text(seen.response[:MOST_HEAD_CHARACTERS]),
+        "request": redactor.text(shortened(seen.request, MOST_HEAD_CHARACTERS)),
+        "response": redactor.text(shortened(seen.response, MOST_HEAD_CHARACTERS)),
         "facts": _facts(seen, redactor),
         "judged": [
             {"that": each.source, "outcome": each.outcome.value, "reason": each.reason}
@@ -187,14 +188,16 @@ def render(observation: Observation, result: CheckResult, redactor: Redactor) ->
             {"duration_s": each.duration_s, "reason": each.reason} for each in result.attempts
         ],
     }
-    return {**shown, **_body(seen.body[:MOST_BODY_BYTES], redactor)}
+    return {**shown, **_body(seen.body, redactor)}
 
 
 def _body(body: bytes, redactor: Redactor) -> dict[str, str]:
-    text = body.decode("utf-8", errors="replace")
+    text = body[:MOST_BODY_BYTES].decode("utf-8", errors="replace")
     if text.count("\ufffd") + text.count("\0") <= len(text) // 50:
-        return {"body": redactor.text(text)} if text else {}
-    return {"body_base64": base64.b64encode(body).decode()}
+        cut = CUT if len(body) >= MOST_BODY_BYTES else ""
+        return {"body": redactor.text(f"{text}{cut}")} if text else {}
+    clean = redactor.content(body[:MOST_BODY_BYTES])
+    return {"body_base64": base64.b64encode(clean).decode()}
 
 
 def _facts(seen: Evidence | Later, redactor: Redactor) -> Any:

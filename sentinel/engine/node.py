@@ -92,7 +92,7 @@ class Node:
         self.present = Present(self._policy(catalog))
         self.decisions = Decisions(journal, clock, self.present, Folds())
         probes = self.present.policy.probes.values()
-        redactor = Redactor(secret_values(probes, secrets))
+        self.redactor = redactor = Redactor(self._secret_values())
         self.watcher = Watcher(
             probes=() if is_off(Stage.checks) else probes,
             location=settings.location,
@@ -163,6 +163,13 @@ class Node:
         url = self.settings.url or catalog.policy.url or DEFAULT_URL
         probes = {**self.discovering.probes(), **catalog.policy.probes}
         return replace(catalog.policy, url=url.rstrip("/"), probes=probes)
+
+    def _secret_values(self) -> frozenset[str]:
+        """Of all documents: what an action or a message sends may come back as well."""
+        policy = self.present.policy
+        acting = (policy.playbooks, policy.people, policy.escalations, policy.fallback)
+        elsewhere = (self.catalog.site, self.catalog.vendors, self.catalog.discoveries)
+        return secret_values((*policy.probes.values(), *acting, *elsewhere), self.secrets)
 
     async def start(self) -> None:
         """Activate the documents and begin. Raises JournalUnavailable, StoreTooNew."""
@@ -267,6 +274,7 @@ class Node:
         """Watch, and decide by, what is declared and discovered now."""
         self.present.activate(self._policy(self.catalog))
         self.metrics.families.keep_durations(self.catalog.site.buckets)
+        self.redactor.know(self._secret_values())
         self.watcher.apply(self.present.policy.probes.values())
 
     async def _on_discovered(self) -> None:

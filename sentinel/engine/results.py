@@ -71,6 +71,8 @@ class Results:
         self._redactor = redactor
         self._committer = committer
         self._blindness = blindness
+        redactor.when_learnt(self._clean_labels)
+        self._clean_labels()
         self._keeper = EvidenceKeeper(redactor, on_dropped=metrics.evidence_dropped.inc)
 
     def read(self, runner: Runner, seen: Seen, *, late: bool, now: datetime) -> None:
@@ -97,6 +99,9 @@ class Results:
         if turn is not None:
             calm = before.calm and runner.state.calm
             self._committer.tell(runner.probe.id, verdict_row(result, now), urgent=not calm)
+
+    def _clean_labels(self) -> None:
+        self._metrics.families.clean_labels(self._redactor.short)
 
     def forget(self, runner: Runner) -> None:
         """Its probe is watched no more."""

@@ -23,6 +23,7 @@ from sentinel.expression.reading import (
     shown,
 )
 from sentinel.expression.tokens import Token, refuse_depth, tokens_of
+from sentinel.words import shortened
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -102,13 +103,13 @@ class Expression:
 
     def scalars(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
         """The value of every scalar that the expression names, in its order, for people to see:
-        ``{"status": 503, 'headers["server"]': "nginx"}``. Texts are cut at 200 characters; what is
-        missing, None or no scalar is left out, and so are the constants."""
+        ``{"status": 503, 'headers["server"]': "nginx"}``. Texts are cut at 200 characters (then
+        ``…`` follows); what is missing, None or no scalar is left out, and so are the constants."""
         found: dict[str, Any] = {}
         for path, name in zip(self._paths, self._shown, strict=True):
             value = _follow(bindings, path)
             if isinstance(value, str):
-                found[name] = value[:MAX_SCALAR]
+                found[name] = shortened(value, MAX_SCALAR)
             elif isinstance(value, (bool, int, float)):
                 found[name] = value
         return found

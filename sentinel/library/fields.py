@@ -27,8 +27,9 @@ from sentinel.expression import Declaration, Expression
 from sentinel.library import pieces, spans
 from sentinel.library.expectations import EXPECTATIONS, read_expectations
 from sentinel.library.reading import NOWHERE, OUTSIDE, At, Lookup, Scope
-from sentinel.library.secrets import literal_secret
+from sentinel.library.secrets import is_reference, literal_secret
 from sentinel.library.shape import Schema
+from sentinel.library.unread import Reader, bare, tell_bare
 from sentinel.monitor.probe import Expectation, ProberSpec
 from sentinel.playbook.playbook import Reference
 from sentinel.words import Seconds, Secret
@@ -92,19 +93,23 @@ def _dataclass(kind: Any, forming: _Forming) -> Part:
     if address:
         properties.setdefault("at", _AT)
         required = [key for key in required if key != address]
+    reader = Reader(kind, hints)
     inner = next((key for key, (name, _) in parts.items() if hints[name] is ProberSpec), None)
     schema = pieces.entry(properties, first_sentence(kind), *required)
 
     def convert(value: Any, at: At, building: Building) -> Any:
         if inner is not None and inner in value:
             building = _inside(building, forming.lookup, inner)
-        values = {
-            parts[key][0]: parts[key][1].convert(each, at / key, building)
-            for key, each in value.items()
-            if key in parts
-        }
+        values = {}
+        for key, each in value.items():
+            if key in parts:
+                name, part = parts[key]
+                reader.look(name, each, at / key)
+                values[name] = part.convert(each, at / key, building)
         if address:
             _resolve(values, value, at, address, needed=needed)
+            if address not in value and isinstance(values.get(address), str):
+                reader.look(address, values[address], at / "at")
         if None in values.values():
             return None
         try:
@@ -277,7 +282,9 @@ def _spanned(value: str, at: At) -> Any:
 
 def _secret(value: str, at: At) -> Secret:
     literal = literal_secret(value)
-    if literal:
+    if bare(value) and not is_reference(value):
+        tell_bare(value, at)
+    elif literal:
         at.finding(literal, "write env:NAME or file:PATH in its place")
     return Secret(value)
 

@@ -63,4 +63,4 @@ def literal_under(key: str, text: str) -> str:
 def _has_password(authority: str) -> bool:
     user, sign, _ = authority.rpartition("@")
     _, colon, password = _INSIDE.sub("", user).partition(":")
-    return bool(sign and colon and password)
+    return bool(sign and colon and password and not is_reference(password))

@@ -21,6 +21,8 @@ leaves out is gone from the next scrape, as with blackbox_exporter. The watcher 
 of `EVERY_CHECK` itself.
 
 A check leaves the texts of its numbers; labels are written once, and joined to them at a scrape.
+Some label values are a target's words: what may not be shown is taken out of a family's own as they
+are written, and of lines that are alike then the first is shown.
 """
 
 import re
@@ -129,6 +131,7 @@ class ProbeFamilies:
         self._shown: dict[tuple[str, str], _Shown] = {}
         self._layouts: dict[_Layout, _Layout] = {}
         self._buckets: tuple[float, ...] = ()
+        self._clean: Callable[[str], str] = str
         self._help: dict[str, str] = {name: family.help for name, family in KNOWN.items()}
         self._help[durations.NAME] = durations.HELP
 
@@ -147,6 +150,13 @@ class ProbeFamilies:
         for name, family in shown.families.items():
             self._help.setdefault(name, family.help)
         self._shown[(probe.id, location)] = shown
+
+    def clean_labels(self, clean: Callable[[str], str]) -> None:
+        """Take with this what may not be shown out of every label value that a check gives, from its
+        next check on. To be called again when there is more to take out."""
+        self._clean = clean
+        for shown in self._shown.values():
+            shown.key = ()
 
     def keep_durations(self, buckets: tuple[float, ...]) -> None:
         """Show a histogram of each probe's durations with these upper bounds; none: show none."""
@@ -179,7 +189,7 @@ class ProbeFamilies:
             )
         key, values = _flat(observation.metrics, result.duration_s)
         if key != shown.key:
-            shown.layout = self._same(_lay_out(shown, key))
+            shown.layout = self._same(_lay_out(shown, key, self._clean))
         if shown.kept is not None:
             values = [values[place] for place in shown.kept]
         numbers = [
@@ -303,16 +313,16 @@ def _line(shown: _Shown, name: str, value: float) -> str:
 
 def _lines(shown: _Shown, name: str, value: Mapping[Any, float]) -> str:
     return "".join(
-        f"{name}{{{_own_text(shown, name, own)}}} {number_text(number)}\n"
+        f"{name}{{{_own_text(shown, name, own, str)}}} {number_text(number)}\n"
         for own, number in value.items()
     )
 
 
-def _own_text(shown: _Shown, name: str, own: Any) -> str:
+def _own_text(shown: _Shown, name: str, own: Any, clean: Callable[[str], str]) -> str:
     """The labels of a line with labels of its own."""
     family = shown.families.get(name)
     names: Sequence[str] = family.labels if family else ("value",)
-    values = own if isinstance(own, tuple) else (own,)
+    values = [clean(str(each)) for each in (own if isinstance(own, tuple) else (own,))]
     return _label_text({**shown.labels(), **dict(zip(names, values, strict=True))})
 
 
@@ -330,9 +340,10 @@ def _flat(metrics: Mapping[str, Any], duration_s: float) -> tuple[_Key, list[flo
     return tuple(key), values
 
 
-def _lay_out(shown: _Shown, key: _Key) -> _Layout:
+def _lay_out(shown: _Shown, key: _Key, clean: Callable[[str], str]) -> _Layout:
     """How the lines of these families are made; those that are ours to show, or cannot be, are
-    left out."""
+    left out, and of two whose labels are alike once they are clean the second: Prometheus takes
+    no page that says the same twice."""
     layout = list[tuple[str, int]]()
     labels, kept = list[str](), list[int]()
     place = 0
@@ -340,9 +351,13 @@ def _lay_out(shown: _Shown, key: _Key) -> _Layout:
         name, own = (each, ()) if isinstance(each, str) else (each[0], each[1:])
         count = 1 if isinstance(each, str) else len(own)
         if count and (not place or _may_show(shown, name)):
-            layout.append((name, count))
-            labels += [_own_text(shown, name, one) for one in own] or [shown.text]
-            kept += range(place, place + count)
+            texts = [_own_text(shown, name, one, clean) for one in own] or [shown.text]
+            places = dict[str, int]()
+            for index, text in enumerate(texts):
+                places.setdefault(text, place + index)
+            layout.append((name, len(places)))
+            labels += places
+            kept += places.values()
         place += count
     shown.key = key
     shown.kept = None if len(kept) == place else tuple(kept)

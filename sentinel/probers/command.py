@@ -19,7 +19,7 @@ from sentinel.monitor.probe import Evidence, MetricFamily, Observation, Sample
 from sentinel.probers.perfdata import Printed, printed
 from sentinel.transport.process import Ended, Program, run
 from sentinel.transport.shown import EVIDENCE_BODY
-from sentinel.words import Outcome, Seconds, Secret
+from sentinel.words import Outcome, Seconds, Secret, shortened
 
 PLUGINS = ":".join(
     (
@@ -201,15 +201,15 @@ def _observed(ended: Ended, said: Printed, request: str) -> Observation:
     return Observation(
         values=values,
         duration_s=ended.duration_s,
-        text=(said.text or ended.stderr.strip().partition("\n")[0])[:_TEXT],
+        text=shortened(said.text or ended.stderr.strip().partition("\n")[0], _TEXT),
         phases={"run": ended.duration_s},
         samples=samples,
         evidence=Evidence(
             request=request,
-            response=ended.stdout[:EVIDENCE_BODY],
+            response=shortened(ended.stdout, EVIDENCE_BODY),
             facts={
                 "exit_code": ended.exit_code,
-                "stderr": ended.stderr[:EVIDENCE_BODY],
+                "stderr": shortened(ended.stderr, EVIDENCE_BODY),
                 "malformed_perfdata": said.malformed,
             },
         ),

@@ -15,7 +15,7 @@ from sentinel.monitor.probe import Evidence, MetricFamily, Observation, Sample
 from sentinel.probers.rdap import DomainFacts, ascii_name, domain_facts, server_of, shown_instant
 from sentinel.transport.shown import EVIDENCE_BODY, facts_of
 from sentinel.transport.wire import Exchange, Request, phrase
-from sentinel.words import Outcome, Seconds
+from sentinel.words import Outcome, Seconds, shortened
 
 BOOTSTRAP = "https://data.iana.org/rdap/dns.json"
 STANDS_FOR = timedelta(days=7)
@@ -119,7 +119,7 @@ class Domain:
             return self._judged(replace(seen, text=f"{text}; as last said: "), kept, kept, world)
         failed = reason == "not_registered"
         outcome = Outcome.failed if failed else Outcome.unknown
-        return replace(seen, reason=reason, text=text[:300], outcome=outcome)
+        return replace(seen, reason=reason, text=shortened(text, 300), outcome=outcome)
 
     async def _asked(
         self, world: ProbeWorld, kept: _Kept | None
@@ -166,7 +166,7 @@ class Domain:
             values=values,
             reason=reason,
             outcome=outcome,
-            text=(seen.text + _text(facts, values))[:300],
+            text=shortened(seen.text + _text(facts, values), 300),
             samples=samples,
             metrics=metrics,
             keep=msgspec.json.encode(said),
@@ -197,7 +197,7 @@ def _unheard(exchange: Exchange) -> tuple[str, str]:
     if exchange.reason is not None:
         return exchange.reason, exchange.text
     if exchange.status == 429:
-        after = exchange.header("retry-after")[:40]
+        after = shortened(exchange.header("retry-after"), 40)
         return "rate_limited", f"asked too often{f'; again after {after}' if after else ''}"
     return "unexpected_status", f"the status is {phrase(exchange.status)}"
 

@@ -109,6 +109,7 @@ class Feed:
         "password or token place.",
         default="",
         examples=["https://feeds.acme.example/google.xml.gz", "file:///srv/feeds/google.xml"],
+        reads_secrets=True,
     )
     at: str = key("Instead of `url`, an address of `site.addresses`.", default="")
     path: tuple[str, ...] = key("Pieces appended to the URL's path, each encoded.", default=())

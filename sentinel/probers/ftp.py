@@ -28,7 +28,7 @@ from sentinel.transport.shown import (
     tls_metrics,
 )
 from sentinel.transport.wire import IpVersion
-from sentinel.words import Outcome, Secret
+from sentinel.words import Outcome, Secret, shortened
 
 MOST_ASKED = 200
 """Files that are asked for one by one, where the server does not list their facts."""
@@ -211,7 +211,7 @@ class Ftp:
             values=values,
             duration_s=total_s,
             reason=reason,
-            text=text[:300],
+            text=shortened(text, 300),
             network=last.network and files is None,
             outcome=(Outcome.unknown if ours else Outcome.failed) if reason else None,
             phases=last.exchange.phases,
@@ -274,5 +274,5 @@ def _evidence(talks: Sequence[FtpAnswered]) -> Evidence:
     """The last lines said and heard."""
     turns = [turn for talk in talks for turn in talk.turns][-60:]
     said = "\n".join(turn.command for turn in turns if turn.command)
-    heard = "\n".join(f"{turn.code} {turn.text[:200]}" for turn in turns if turn.code)
+    heard = "\n".join(f"{turn.code} {shortened(turn.text, 200)}" for turn in turns if turn.code)
     return Evidence(request=said, response=heard, facts=facts_of(talks[-1].exchange))

@@ -68,6 +68,7 @@ class Http:
         "place.",
         default="",
         examples=["https://shop.acme.example/"],
+        reads_secrets=True,
     )
     at: str = key(
         "Instead of `url`: one of the site's addresses, by name.", default="", examples=["shop"]

@@ -89,7 +89,7 @@ def observed(
             lambda: Evidence(
                 request=head,
                 response=_without(exchange.head_text(), hidden),
-                body=_without(exchange.body[:EVIDENCE_BODY], hidden),
+                body=_without(exchange.body, hidden)[:EVIDENCE_BODY],
                 facts=facts_of(exchange),
             )
         ),

@@ -24,7 +24,9 @@ class OAuth2:
     the same proxy, the same trust."""
 
     token_url: str = key(
-        "Where tokens are given.", examples=["https://login.acme.example/oauth2/token"]
+        "Where tokens are given.",
+        examples=["https://login.acme.example/oauth2/token"],
+        reads_secrets=True,
     )
     client_id: str = key("The client's id.", examples=["sentinel"])
     client_secret: Secret = key("The client's secret.", examples=["env:ACME_CLIENT_SECRET"])

@@ -33,7 +33,7 @@ from sentinel.probers.spoken import (
 from sentinel.transport.connection import Connection
 from sentinel.transport.lines import Ended, Lines
 from sentinel.transport.reasons import Reason
-from sentinel.words import Secret
+from sentinel.words import Secret, shortened
 
 UNEXPECTED = "unexpected_reply"
 """The reason when the server did not greet, or refused a step that it must take."""
@@ -285,7 +285,7 @@ def _quoted(text: str) -> str:
 
 
 def _shown(line: bytes) -> str:
-    return line[:500].decode("utf-8", "replace")
+    return shortened(line.decode("utf-8", "replace"), 500)
 
 
 def _date(text: str) -> datetime | None:

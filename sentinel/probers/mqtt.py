@@ -42,7 +42,7 @@ from sentinel.transport.mqtt import (
     subscribe,
 )
 from sentinel.transport.reasons import Reason
-from sentinel.words import Secret
+from sentinel.words import Secret, shortened
 
 REFUSED = "refused"
 """The reason when the broker accepted the connection, but not the session."""
@@ -231,7 +231,7 @@ class _Talk:
             message = published(packet)
             self._messages.append(message)
             if len(self._came) < _SHOWN:
-                payload = message.payload[:_SHOWN].decode("utf-8", "replace")
+                payload = shortened(message.payload.decode("utf-8", "replace"), _SHOWN)
                 self._came.append(f"PUBLISH {message.topic} {payload}")
             if message.number:
                 await self._lines.send(puback(message.number))

@@ -17,7 +17,7 @@ from sentinel.monitor.probe import Evidence, MetricFamily, Observation, Sample
 from sentinel.transport.reasons import Reason
 from sentinel.transport.shown import EVIDENCE_BODY, facts_of, http_metrics
 from sentinel.transport.wire import Exchange, Request, phrase
-from sentinel.words import Outcome, Secret
+from sentinel.words import Outcome, Secret, shortened
 
 QUERY = "/api/v1/query"
 MOST_SERIES = 1000
@@ -105,6 +105,7 @@ class Promql:
     url: str = key(
         "The root of the server, without `/api/v1`.",
         examples=["http://prometheus.acme.example:9090"],
+        reads_secrets=True,
     )
     query: str = key(
         "A query for an instant: a vector or a scalar.",
@@ -167,7 +168,7 @@ class Promql:
         answer = _answer(exchange)
         if not isinstance(answer, _Answer):
             reason, outcome, text = answer
-            return replace(seen, reason=reason, outcome=outcome, text=text[:300])
+            return replace(seen, reason=reason, outcome=outcome, text=shortened(text, 300))
         series = series_of(answer.data)
         if isinstance(series, str):
             return replace(seen, reason="query_refused", outcome=Outcome.unknown, text=series)
@@ -258,7 +259,7 @@ def _aged(seen: Observation, aged: Observation, selector: str) -> Observation:
     values = {**seen.values, "timing": {"total_s": duration_s}}
     ages: Sequence[float] = aged.values["values"]
     if not ages:
-        text = f"there is no sample of {selector}"[:300]
+        text = shortened(f"there is no sample of {selector}", 300)
         return replace(seen, values=values, duration_s=duration_s, text=text)
     return replace(
         seen,
@@ -286,7 +287,7 @@ def _text(series: Sequence[Series]) -> str:
     if not series:
         return "the query gives no series"
     shown = [f"{_labels(each.labels)}{each.value:g}" for each in series[:_SHOWN]]
-    return f"{len(series)} series: {', '.join(shown)}"[:300]
+    return shortened(f"{len(series)} series: {', '.join(shown)}", 300)
 
 
 def _labels(labels: Mapping[str, str]) -> str:

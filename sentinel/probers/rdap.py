@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from sentinel.words import shortened
+
 MOST = 50
 """Statuses and name servers that are taken."""
 _LENGTH = 300
@@ -76,7 +78,7 @@ def domain_facts(body: bytes) -> DomainFacts:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"this is no RDAP domain: {error}") from error
     if domain.objectClassName != "domain":
-        raise ValueError(f"this is no RDAP domain but `{domain.objectClassName[:40]}`")
+        raise ValueError(f"this is no RDAP domain but `{shortened(domain.objectClassName, 40)}`")
     registrar = next((each for each in domain.entities if "registrar" in each.roles), _Entity())
     at = {each.eventAction: instant(each.eventDate) for each in reversed(domain.events)}
     return DomainFacts(

@@ -27,7 +27,7 @@ from sentinel.probers.spoken import (
 from sentinel.transport.connection import Connection
 from sentinel.transport.lines import Ended, Lines
 from sentinel.transport.resp import Refusal, Reply, packed, read_reply
-from sentinel.words import Secret
+from sentinel.words import Secret, shortened
 
 AUTH_FAILED = "auth_failed"
 """The reason when the password was refused, or is missing."""
@@ -196,7 +196,7 @@ class _Talk:
             reason = _CODES.get(reply.code, ERROR_REPLY)
             if words[0] == "AUTH" and reply.code == "ERR":  # servers before version 6
                 reason = AUTH_FAILED
-            raise Ended(reason, reply.text[:500])
+            raise Ended(reason, shortened(reply.text, 500))
         return reply
 
     def observed(self, talk_s: float) -> Observation:

@@ -25,7 +25,7 @@ from sentinel.probers.filefacts import (
 from sentinel.probers.sshclient import Contact, HostKey, Login, meet, refused_fingerprint
 from sentinel.transport.reasons import NETWORK, Reason
 from sentinel.transport.wire import IpVersion
-from sentinel.words import Outcome, Secret
+from sentinel.words import Outcome, Secret, shortened
 
 _FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
 _MOST_KNOWN_HOSTS = 1 << 20
@@ -119,7 +119,7 @@ class Sftp:
             known = await asyncio.to_thread(_read, self.known_hosts)
         except (ValueError, OSError) as error:
             return Observation(
-                {}, 0.0, Reason.invalid_request, str(error)[:300], outcome=Outcome.unknown
+                {}, 0.0, Reason.invalid_request, shortened(str(error), 300), outcome=Outcome.unknown
             )
         contact = await meet(
             self.host_,
@@ -157,11 +157,11 @@ class Sftp:
         except asyncssh.SFTPPermissionDenied:
             contact.reason, contact.text = "not_permitted", f"{self.path} may not be looked at"
         except asyncssh.ConnectionLost as error:
-            contact.reason, contact.text = Reason.reset, str(error)[:300]
+            contact.reason, contact.text = Reason.reset, shortened(str(error), 300)
         except TimeoutError:
             contact.reason, contact.text = Reason.timeout, "no answer within the timeout"
         except (asyncssh.Error, asyncssh.ChannelOpenError, OSError, ValueError) as error:
-            contact.reason, contact.text = "sftp_failed", str(error)[:300]
+            contact.reason, contact.text = "sftp_failed", shortened(str(error), 300)
         return None
 
 

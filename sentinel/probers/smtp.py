@@ -32,7 +32,7 @@ from sentinel.probers.spoken import (
 from sentinel.transport.connection import Connection
 from sentinel.transport.lines import Ended, Lines
 from sentinel.transport.reasons import Reason
-from sentinel.words import Secret
+from sentinel.words import Secret, shortened
 
 UNEXPECTED = "unexpected_reply"
 """The reason when a step was answered with another code than it should be."""
@@ -233,7 +233,7 @@ class _Talk:
             line = await self._lines.line(awaited)
             found = _REPLY.fullmatch(line)
             if found is None:
-                shown = line[:100].decode("utf-8", "replace")
+                shown = shortened(line.decode("utf-8", "replace"), 100)
                 raise Ended(
                     Reason.protocol_error, f"`{shown}` is no line of SMTP; awaited: {awaited}"
                 )
@@ -248,7 +248,8 @@ class _Talk:
             raise self._refused(reason, step)
 
     def _refused(self, reason: str, step: str) -> Ended:
-        return Ended(reason, f"{step} was answered with {self._code} {' '.join(self._reply)[:500]}")
+        said = shortened(" ".join(self._reply), 500)
+        return Ended(reason, f"{step} was answered with {self._code} {said}")
 
     def observed(self, talk_s: float) -> Observation:
         """What it came to."""

@@ -20,7 +20,7 @@ from sentinel.transport.shown import (
     tls_metrics,
 )
 from sentinel.transport.wire import Exchange, IpVersion
-from sentinel.words import Outcome, Secret
+from sentinel.words import Outcome, Secret, shortened
 
 FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
 TIMING: Mapping[str, Any] = {
@@ -355,7 +355,7 @@ def observation(
         evidence=Later(
             lambda: Evidence(
                 request=sent,
-                response=received[:EVIDENCE_BODY].decode("utf-8", "replace").rstrip("\r"),
+                response=shortened(received.decode("utf-8", "replace").rstrip("\r"), EVIDENCE_BODY),
                 facts={**facts_of(exchange), **(facts or {})},
             )
         ),

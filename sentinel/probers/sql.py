@@ -18,7 +18,7 @@ from sentinel.probers import sqlite_rows
 from sentinel.probers.sqlrows import Answered, Asked, Tls
 from sentinel.probers.sqlurl import DatabaseUrl, database_url
 from sentinel.transport.reasons import Reason
-from sentinel.words import Outcome, Secret
+from sentinel.words import Outcome, Secret, shortened
 
 MISSING: dict[str, str] = {}
 """Engine to what its driver lacks, and how to get it."""
@@ -82,6 +82,7 @@ class Sql:
         "The database: `postgresql://user@host:5432/name`, `mysql://…`, `mariadb://…` or "
         "`sqlite:///absolute/path`. `{env:NAME}` may stand in the user and password places.",
         examples=["postgresql://monitor:{env:ORDERS_DB_PASSWORD}@db.acme.example/orders"],
+        reads_secrets=True,
     )
     query: str = key(
         "One statement that reads.",
@@ -177,7 +178,7 @@ def _observed(answered: Answered, query: str) -> Observation:
         values=_values(answered, first, total_s),
         duration_s=total_s,
         reason=answered.reason,
-        text=answered.text[:300] or _said(answered),
+        text=shortened(answered.text, 300) or _said(answered),
         network=answered.network,
         outcome=outcome if answered.reason else None,
         phases=answered.phases,
@@ -217,7 +218,7 @@ def _said(answered: Answered) -> str:
     count = len(answered.rows)
     rows = f"{count}{' or more' if answered.truncated else ''} {'row' if count == 1 else 'rows'}"
     shown = ", ".join(f"{name} = {value}" for name, value in (answered.rows or [{}])[0].items())
-    return f"{rows}: {shown}"[:300] if shown else rows
+    return shortened(f"{rows}: {shown}", 300) if shown else rows
 
 
 def _is_number(value: Any) -> bool:

@@ -18,6 +18,7 @@ import asyncssh
 from sentinel.transport.raw import of_os_error, open_socket
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import IpVersion
+from sentinel.words import shortened
 
 _TYPES: Mapping[str, tuple[str, ...]] = {
     "ed25519": ("ssh-ed25519",),
@@ -173,7 +174,7 @@ def _options(login: Login | None, known_hosts: str, key_type: str) -> dict[str, 
 
 def _explain(error: Exception, contact: Contact, witness: Witness) -> None:
     said = str(getattr(error, "reason", "") or error)
-    contact.text = " ".join(said.split())[:300]
+    contact.text = shortened(" ".join(said.split()), 300)
     match error:
         case asyncssh.HostKeyNotVerifiable():
             contact.reason = "host_key_refused"

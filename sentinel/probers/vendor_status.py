@@ -16,7 +16,7 @@ from sentinel.kinds import ProbeWorld, key
 from sentinel.monitor.probe import Evidence, Observation, Sample
 from sentinel.transport.shown import EVIDENCE_BODY, facts_of, http_metrics
 from sentinel.transport.wire import Exchange, Request, phrase
-from sentinel.words import Outcome, Seconds, Secret
+from sentinel.words import Outcome, Seconds, Secret, shortened
 
 SUMMARY = "/api/v2/summary.json"
 SHOWN = 20
@@ -120,7 +120,10 @@ class VendorStatus:
     }
 
     url: str = key(
-        "The root of the status page.", default="", examples=["https://status.acmepay.example"]
+        "The root of the status page.",
+        default="",
+        examples=["https://status.acmepay.example"],
+        reads_secrets=True,
     )
     at: str = key("Instead of `url`, an address of `site.addresses`.", default="")
     vendor: str = key(
@@ -270,7 +273,7 @@ def _touches(happening: _Happening, ids: set[str]) -> bool:
 
 def _shown(incident: _Happening) -> Mapping[str, Any]:
     return {
-        "name": incident.name[:300],
+        "name": shortened(incident.name, 300),
         "status": incident.status,
         "impact": incident.impact,
         "started_at": incident.created_at or "",
@@ -280,7 +283,7 @@ def _shown(incident: _Happening) -> Mapping[str, Any]:
 
 def _planned(maintenance: _Happening) -> Mapping[str, Any]:
     return {
-        "name": maintenance.name[:300],
+        "name": shortened(maintenance.name, 300),
         "status": maintenance.status,
         "from": maintenance.scheduled_for or "",
         "to": maintenance.scheduled_until or "",

@@ -36,6 +36,7 @@ from sentinel.transport.poller import Poller
 from sentinel.transport.reasons import Reason
 from sentinel.transport.sockets import Sockets
 from sentinel.transport.wire import PHASES, Exchange, Hop, IpVersion, Request
+from sentinel.words import shortened
 
 LaneChoice = Literal["auto", "curl", "own"]
 Sink = Callable[[bytes], Awaitable[None]]
@@ -178,11 +179,13 @@ class Transport:
                 return _joined(replace(exchange, redirected=1), hops)
             following = redirects.following(asked, exchange.status, url)
             if isinstance(following, Reason):
-                refused = replace(exchange, reason=following, text=f"redirected to {url[:200]}")
+                refused = replace(
+                    exchange, reason=following, text=f"redirected to {shortened(url, 200)}"
+                )
                 return _joined(replace(refused, redirected=1), hops)
             hops.append(_hop(exchange, url))
             asked = following
-        many = f"more than {request.max_redirects} redirects, the next one to {asked.url[:200]}"
+        many = f"more than {request.max_redirects} redirects, the next one to {shortened(asked.url, 200)}"
         return _joined(replace(exchange, reason=Reason.too_many_redirects, text=many), hops)
 
     async def connect(

@@ -17,6 +17,7 @@ from sentinel.transport.poller import Poller
 from sentinel.transport.preset import trusted
 from sentinel.transport.reasons import NETWORK, Reason, of_curl, of_verification
 from sentinel.transport.wire import Exchange, IpVersion
+from sentinel.words import shortened
 
 LIST_LIMIT = 2 << 20
 """Bytes of a folder's list."""
@@ -123,7 +124,7 @@ class _Talk:
         code, rest = line[:_REPLY], line[_REPLY:]
         if code.isdigit() and rest[:1] == b" " and not self.turns[-1].code:
             text = rest.decode("utf-8", "replace").strip()
-            self.turns[-1] = Turn(self.turns[-1].command, int(code), text[:1000])
+            self.turns[-1] = Turn(self.turns[-1].command, int(code), shortened(text, 1000))
         return None
 
     def on_body(self, chunk: bytes) -> int | None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace as restructured
 from sentinel.transport.curl import Transport
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import Exchange, Request, phrase
+from sentinel.words import shortened
 
 PATH = "/grpc.health.v1.Health/Check"
 SERVING = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
@@ -128,7 +129,7 @@ def understood(exchange: Exchange) -> Health:
         return Health(exchange, Code.DEADLINE_EXCEEDED if late else Code.UNAVAILABLE)
     said = exchange.trailer("grpc-status") or exchange.header("grpc-status")
     if not said:
-        kind = exchange.header("content-type")[:100]
+        kind = shortened(exchange.header("content-type"), 100)
         if exchange.status != _HTTP_OK:
             code = _OF_HTTP.get(exchange.status, Code.UNKNOWN)
             return Health(exchange, code, f"HTTP {phrase(exchange.status)}, no gRPC status")

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sentinel.transport.reasons import Reason
+from sentinel.words import shortened
 
 MOST_LINE = 100 * 1024
 """A line, with its end, is shorter than this."""
@@ -254,4 +255,4 @@ def framed_by(status: int) -> bool:
 
 
 def _shown(coding: bytes) -> str:
-    return coding[:100].decode("iso-8859-1")
+    return shortened(coding.decode("iso-8859-1"), 100)

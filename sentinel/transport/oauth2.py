@@ -21,6 +21,7 @@ import msgspec
 from sentinel.transport.curl import CookieJar, Sink, Transport
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import Exchange, Request, phrase
+from sentinel.words import shortened
 
 FORM = "application/x-www-form-urlencoded"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -239,7 +240,7 @@ def _read(exchange: Exchange) -> _Said | NoToken:
     who = urlsplit(exchange.url).hostname or "the token endpoint"
     if exchange.reason is not None:
         return NoToken(
-            f"no token from {who}: {exchange.reason}, {exchange.text}"[:MOST_SAID],
+            shortened(f"no token from {who}: {exchange.reason}, {exchange.text}", MOST_SAID),
             exchange.duration_s,
         )
     fields = _fields(exchange)
@@ -248,7 +249,7 @@ def _read(exchange: Exchange) -> _Said | NoToken:
             str(fields[name]) for name in ("error", "error_description") if fields.get(name)
         )
         return NoToken(
-            f"no token from {who}: {said or phrase(exchange.status)}"[:MOST_SAID],
+            shortened(f"no token from {who}: {said or phrase(exchange.status)}", MOST_SAID),
             exchange.duration_s,
         )
     token = fields.get("access_token")

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pycurl
 
 from sentinel.transport.wire import Request, encoded
+from sentinel.words import shortened
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _LINE_END = re.compile(r"[\r\n\x00]")
@@ -58,11 +59,11 @@ PROXIES = frozenset({"http", "https", "socks4", "socks4a", "socks5", "socks5h"})
 def check(request: Request) -> None:
     """Refuse what could become another header or another request on the wire. Raises ValueError."""
     if not _TOKEN.fullmatch(request.method):
-        raise ValueError(f"`{request.method[:40]}` is not a method")
+        raise ValueError(f"`{shortened(request.method, 40)}` is not a method")
     said = (*request.headers, *request.proxy_headers, ("User-Agent", request.user_agent))
     for name, value in said:
         if not _TOKEN.fullmatch(name):
-            raise ValueError(f"`{name[:40]}` is not a header name")
+            raise ValueError(f"`{shortened(name, 40)}` is not a header name")
         if _LINE_END.search(value):
             raise ValueError(f"the value of header `{name}` holds a line end")
     for address in (request.resolve_to, request.source_ip):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sentinel.transport.lines import Ended, Lines
 from sentinel.transport.reasons import Reason
+from sentinel.words import shortened
 
 MOST_ELEMENTS = 10_000
 """Elements of one reply, those of all its arrays together."""
@@ -67,7 +68,7 @@ class _Reading:
             case b"*":
                 return await self._array(self._number(rest), depth)
             case _:
-                raise self._wrong(f"a reply cannot begin with {line[:20]!r}")
+                raise self._wrong(f"a reply cannot begin with {_shown(line)}")
 
     async def _bulk(self, size: int) -> str | None:
         if size == -1:
@@ -91,8 +92,12 @@ class _Reading:
 
     def _number(self, digits: bytes) -> int:
         if not _NUMBER.fullmatch(digits) or abs(int(digits)) >= 1 << 63:
-            raise self._wrong(f"{digits[:20]!r} is no number")
+            raise self._wrong(f"{_shown(digits)} is no number")
         return int(digits)
 
     def _wrong(self, what: str) -> Ended:
         return Ended(Reason.protocol_error, f"not Redis: {what}; awaited: {self._awaited}")
+
+
+def _shown(line: bytes) -> str:
+    return repr(shortened(line.decode("utf-8", "replace"), 20))

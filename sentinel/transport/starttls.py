@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
 from sentinel.transport.lines import Ended, Lines
+from sentinel.words import shortened
 
 Asking = Literal["smtp", "imap", "pop3", "ftp", "ldap", "postgres"]
 STARTTLS_REFUSED = "starttls_refused"
@@ -108,7 +109,7 @@ async def _replied(lines: Lines, code: str) -> None:
 
 
 def _refused(said: bytes) -> Ended:
-    shown = said[:120].decode("utf-8", "backslashreplace")
+    shown = shortened(said.decode("utf-8", "backslashreplace"), 120)
     return Ended(STARTTLS_REFUSED, f"the server does not go on over TLS: {shown}")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from sentinel.monitor.churn import GROUPS, SAMPLE, Churn, Counts
 from sentinel.monitor.products import NOTICES, price_of
+from sentinel.words import shortened
 
 SHOWN = 20
 """Bad rows that are shown."""
@@ -68,7 +69,7 @@ class Tally:
         if any(code not in NOTICES for code in codes):
             self.invalid += 1
         if len(self.samples) < SHOWN:
-            name = fields.get(self.id_name, "")[:100]
+            name = shortened(fields.get(self.id_name, ""), 100)
             self.samples.append({"line": line, "id": name, "problems": list(codes[:10])})
 
     def _group(self, group: str) -> None:
@@ -82,7 +83,7 @@ class Tally:
         if self.items <= MOST_ITEMS:
             self._heaps[number & (_HEAPS - 1)].append(number)
         if self._probably_seen(number) and len(self._caught) < 500:
-            self._caught[number] = name[:100]
+            self._caught[number] = shortened(name, 100)
         if number < self._below:
             self._sample[number] = price
             if len(self._sample) >= 2 * SAMPLE:

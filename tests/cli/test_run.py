@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import json
+import logging
 import socket
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 
-from sentinel.cli.run import node_name
+from sentinel.cli.run import Lines, node_name
+from sentinel.engine.redaction import Redactor
 from sentinel.store.sqlite import SqliteJournal
 from tests.cli.running import run_alone
 from tests.engine.test_process import WORKSPACE
@@ -61,3 +65,18 @@ def test_a_database_that_does_not_answer_is_said_without_its_password(folder: Pa
 
 def test_two_locations_on_one_machine_are_two_nodes() -> None:
     assert 3 == len({node_name(location) for location in ("local", "eu", "us")})
+
+
+def test_a_line_of_the_log_holds_no_secret_though_an_error_quotes_it() -> None:
+    lines = Lines()
+    lines.redactor = Redactor(["geheim-4711"])
+    try:
+        raise ValueError("`geheim-4711` is no number")
+    except ValueError:
+        error = sys.exc_info()
+    record = logging.LogRecord("x", 40, "", 0, "asked %s", ("geheim-4711",), error)
+    record.tried, record.count = ["geheim-4711"], 3
+    line = json.loads(lines.format(record))
+
+    assert ("asked ***", ["***"], 3) == (line["message"], line["tried"], line["count"])
+    assert "ValueError: `***` is no number" in line["error"]

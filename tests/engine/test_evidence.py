@@ -1,11 +1,14 @@
 """What evidence looks like, and how much of it there may be."""
 
+import base64
 import hashlib
 import json
 import weakref
 from datetime import timedelta
 
-from sentinel.engine.evidence import EvidenceKeeper, render
+import pytest
+
+from sentinel.engine.evidence import EvidenceKeeper, canonical, render
 from sentinel.engine.redaction import Redactor
 from sentinel.monitor.probe import Evidence, Judged, Later
 from sentinel.words import Outcome
@@ -99,10 +102,22 @@ def test_a_body_is_cut_and_one_that_is_no_text_is_base64():
         shown = render(an_observation(evidence=Evidence(body=content)), a_result("f"), Redactor())
         return {name: value for name, value in shown.items() if name.startswith("body")}
 
-    assert len(body(b"a" * 99_999)["body"]) == 16 * 1024
+    assert body(b"a" * 99_999) == {"body": "a" * 16 * 1024 + "…"}
     assert list(body(bytes(range(256)))) == ["body_base64"]
     assert body("žluťoučký".encode()) == {"body": "žluťoučký"}
     assert body(b"") == {}
+
+
+@pytest.mark.parametrize("kept", [4, 9, 15])
+def test_what_is_cut_is_cut_with_no_half_of_a_secret_left(kept: int):
+    redactor = Redactor(["s3cret-of-the-shop"])
+    most = 16 * 1024
+    said = "a" * (most - kept) + "s3cret-of-the-shop"
+    noise = bytes(range(128, 256)) * 64 + b"s3cret-of-the-shop" + b"\0" * most
+    for seen in (Evidence(said, said, said.encode()), Evidence(body=noise)):
+        shown = canonical(render(an_observation(evidence=seen), a_result("f"), redactor)).decode()
+        assert "s3cr" not in shown
+        assert base64.b64encode(b"s3cret-of-the-shop").decode()[4:-4] not in shown
 
 
 def test_the_difference_names_what_was_there_and_what_is():

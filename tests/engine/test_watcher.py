@@ -706,3 +706,20 @@ async def test_what_it_does_is_counted():
     assert "sentinel_probes 1.0" in page
     assert 'sentinel_journal_commits_total{result="ok"} 0.0' not in page
     assert 'sentinel_check_start_lag_seconds_bucket{le="0.005"}' in page
+
+
+@played
+async def test_a_label_that_a_target_gives_holds_no_secret_and_none_learnt_later():
+    said = good(metrics={"probe_x": {"hunter-two": 1, "hunter-three": 2}})
+    probe = scripted()
+    script(probe).then(said)
+    async with watching([probe], secrets=["hunter-two"]) as watch:
+        await watch.advance(60)
+        before = watch.page()
+        watch.redactor.know(["hunter-three"])
+        await watch.advance(60)
+        after = watch.page()
+
+    assert ("hunter-two" in before, "hunter-three" in before) == (False, True)
+    assert "hunter-" not in after
+    assert 1 == after.count("probe_x{")

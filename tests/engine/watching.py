@@ -146,6 +146,7 @@ class Watch:
     watcher: Watcher
     took: list[bool]
     running: asyncio.Task[None]
+    redactor: Redactor
 
     async def advance(self, seconds: float) -> None:
         await self.clock.advance(timedelta(seconds=seconds))
@@ -191,6 +192,7 @@ async def watching(
     journal = journal or a_journal()
     took: list[bool] = []
     metrics = Metrics()
+    redactor = Redactor(secrets)
     watcher = Watcher(
         probes=probes,
         location="local",
@@ -199,13 +201,13 @@ async def watching(
         transport=None,
         secrets=KnownSecrets(),
         metrics=metrics,
-        redactor=Redactor(secrets),
+        redactor=redactor,
         on_journal=took.append,
     )
     running = asyncio.create_task(watcher.run())
     await clock.settle()
     try:
-        yield Watch(clock, journal, metrics, watcher, took, running)
+        yield Watch(clock, journal, metrics, watcher, took, running, redactor)
     finally:
         watcher.stop()
         await asyncio.wait([running])

@@ -25,7 +25,9 @@ class Page:
         "certificate": {"days_left": "double"},
     }
 
-    url: str = key("Where it is", default="", examples=["https://shop.example/"])
+    url: str = key(
+        "Where it is", default="", examples=["https://shop.example/"], reads_secrets=True
+    )
     at: str = key("Instead of url, one of the site's addresses", default="")
     path: tuple[str, ...] = key("Pieces of the path", default=())
     query: Mapping[str, str] = key("Query parameters", default_factory=dict)
@@ -66,7 +68,7 @@ class Call:
     OUTPUTS: ClassVar[Declaration] = {"status": "int", "json": "dyn"}
     WRITES: ClassVar[bool] = False
 
-    url: str = key("Where")
+    url: str = key("Where", reads_secrets=True)
     form: Mapping[str, str] = key("Fields to send", default_factory=dict)
     wait: Seconds = key("How long", default=Seconds(1.0))
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from sentinel.library.lint import lint
 from tests.library.samples import Samples, workspace
 
@@ -80,8 +82,114 @@ playbooks:
         " write env:NAME or file:PATH in its place",
         "probes/a.yaml:3:75: what `token` holds stands here as it is,"
         " write env:NAME or file:PATH in its place",
+        "probes/a.yaml:10:122: `env:P` is taken literally here: `form` reads no secrets,"
+        " they are read in `url` as {env:NAME}",
     ] == problems
     assert "hunter2" not in "".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("written", "column", "said"),
+    [
+        (
+            'http: {url: "https://a.example/", headers: {Authorization: "env:TOKEN"}}',
+            64,
+            "`env:TOKEN` is taken literally here: `headers` reads no secrets,"
+            " write it under `secret_headers:`",
+        ),
+        (
+            'http: {url: "https://a.example/", headers: {X: "Bearer {env:TOKEN}"}}',
+            52,
+            "`{env:TOKEN}` is taken literally here: `headers` reads no secrets,"
+            " write it under `secret_headers:`",
+        ),
+        (
+            'http: {url: "https://a.example/", headers: {X: "Bearer file:run/token"}}',
+            52,
+            "`file:run/token` is taken literally here: `headers` reads no secrets,"
+            " write it under `secret_headers:`",
+        ),
+        (
+            'http: {url: "https://a.example/", form: {word: "{file:run/word}"}}',
+            52,
+            "`{file:run/word}` is taken literally here: `form` reads no secrets,"
+            " write it under `secret_form:`",
+        ),
+        (
+            "http: {url: 'https://a.example/', method: POST, body: '{\"w\": \"{env:W}\"}'}",
+            59,
+            "`{env:W}` is taken literally here: `body` reads no secrets, they are read in"
+            " `secret_headers`, `secret_form`, `bearer`, `proxy`, `url` as {env:NAME}",
+        ),
+        (
+            'http: {url: "https://a.example/", method: POST, json: {a: [{b: "env:W"}]}}',
+            68,
+            "`env:W` is taken literally here: `json` reads no secrets, they are read in"
+            " `secret_headers`, `secret_form`, `bearer`, `proxy`, `url` as {env:NAME}",
+        ),
+        (
+            'http: {url: "https://ana:env:PASSWORD@a.example/"}',
+            17,
+            "`env:PASSWORD` is taken literally within a text, write {env:PASSWORD}",
+        ),
+        (
+            'http: {url: "https://a.example/", bearer: "Token env:TOKEN"}',
+            47,
+            "`env:TOKEN` is taken literally within a text, write {env:TOKEN}",
+        ),
+        (
+            'websocket: {url: "wss://a.example/?t={env:TOKEN}"}',
+            22,
+            "`{env:TOKEN}` is taken literally here: `url` reads no secrets, they are read in"
+            " `secret_headers`",
+        ),
+        (
+            "journey: {at: live, steps: [{id: a, http: {path: [a]}}]}",
+            19,
+            "`{env:TOKEN}` is taken literally here: `base` reads no secrets",
+        ),
+        (
+            'tcp: {host: a.example, port: 1, lines: [{send: "AUTH {env:WORD}"}]}',
+            52,
+            "`{env:WORD}` is taken literally here: `send` reads no secrets,"
+            " write it under `secret_send:`",
+        ),
+        (
+            'command: {argv: [check, "-p", "env:WORD"]}',
+            35,
+            "`env:WORD` is taken literally here: `argv` reads no secrets, they are read in `env`",
+        ),
+    ],
+)
+def test_a_reference_that_nobody_reads_is_found(
+    tmp_path: Path, written: str, column: int, said: str
+) -> None:
+    root = workspace(tmp_path, {"probes/a.yaml": f"probes:\n  a:\n    {written}\n"})
+    site = root / "sentinel.yaml"
+    site.write_text(
+        site.read_text().replace(
+            "addresses: {", "addresses: {live: 'https://ana:{env:TOKEN}@a.example/', "
+        )
+    )
+
+    assert [f"probes/a.yaml:3:{column}: {said}"] == [str(each) for each in lint(root, now=NOW)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'http: {url: "https://ana:{env:W}@a.example/{file:t}", headers: {X: "env:prod", Y: "a env:B c"}}',
+        'http: {url: "https://a.example/", secret_headers: {X: "Bearer {env:T}"}, query: {q: "env:prod"}}',
+        'feed: {url: "file:///srv/feed.xml"}',
+        'tcp: {host: a.example, port: 1, lines: [{secret_send: "AUTH {env:W}"}, {send: "{}"}]}',
+    ],
+)
+def test_a_reference_that_is_read_and_what_only_looks_like_one_are_none(
+    tmp_path: Path, written: str
+) -> None:
+    root = workspace(tmp_path, {"probes/a.yaml": f"probes:\n  a:\n    {written}\n"})
+
+    assert () == lint(root, now=NOW)
 
 
 def test_a_step_that_never_runs_and_what_waits_for_it_are_found(tmp_path: Path) -> None:

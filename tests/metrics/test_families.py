@@ -244,6 +244,19 @@ def test_a_kind_may_declare_families_and_undeclared_ones_are_shown_too():
     assert "y" == samples(families)["probe_x"][0][0]["value"]
 
 
+def test_what_may_not_be_shown_is_taken_out_of_the_labels_that_a_check_gives():
+    probe = Probe(id="stock", prober=Plugin())
+    metrics = {"probe_x": {"s3cret": 1, "y": 2, "***": 3}, "probe_stock_items": {("s3cret",): 4}}
+    families = shown(probe, metrics=metrics)
+    families.clean_labels(lambda text: text.replace("s3cret", "***"))
+    families.show(an_observation(metrics=metrics), a_result(probe="stock"), firing=False)
+    now = samples(families)
+
+    assert [("***", 1.0), ("y", 2.0)] == [(own["value"], v) for own, v in now["probe_x"]]
+    assert "***" == now["probe_stock_items"][0][0]["warehouse"]
+    assert "s3cret" not in page(families)
+
+
 @pytest.mark.parametrize("name", ["no good", "1x", "", "a{b}"])
 def test_a_family_that_prometheus_would_refuse_does_not_spoil_the_page(name: str):
     assert name not in samples(shown(metrics={name: 1}))

@@ -1,34 +1,64 @@
-"""A secret goes to the server and nowhere else, even when the server sends it back."""
+"""A secret goes to the server and nowhere else, even when the server sends it back.
+
+Each kind talks to a real listener that says all it was told. What the kind saw then goes the way of
+every check: a watcher judges it and commits, a responder opens the incident, metrics are scraped.
+"""
 
 import asyncio
 import base64
 import logging
-from collections.abc import Callable
-from typing import Any
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote
+from zlib import decompress
+from zlib import error as ZlibError
 
+import asyncssh
+import grpc as grpcio
 import pytest
+from grpc_health.v1 import health, health_pb2_grpc
+from msgspec.structs import replace
 
-from sentinel.engine.evidence import canonical, render
-from sentinel.engine.redaction import Redactor, clean_result, secret_values
-from sentinel.monitor.probe import CheckResult, Evidence, Later, Observation
+from sentinel.engine.deciding import Decisions
+from sentinel.engine.folds import Folds
+from sentinel.engine.present import Present
+from sentinel.engine.redaction import secret_values
+from sentinel.engine.responder import Responder, ensure_standing_rows
+from sentinel.expression import compile_expression
+from sentinel.kinds import ProbeWorld
+from sentinel.monitor.probe import Confirm, Expectation, MetricFamily, Observation, Probe
+from sentinel.monitor.verdict import Verdict
+from sentinel.playbook.playbook import Reference
 from sentinel.probers.command import Command
 from sentinel.probers.feed import Basic as FeedBasic
 from sentinel.probers.feed import Feed
 from sentinel.probers.ftp import Ftp
+from sentinel.probers.grpc import Grpc
 from sentinel.probers.http import Http
 from sentinel.probers.http_signing import Basic as HttpBasic
 from sentinel.probers.imap import Imap
+from sentinel.probers.journey import Journey, JourneyStep
 from sentinel.probers.mqtt import Mqtt
 from sentinel.probers.promql import Promql, PromqlBasic
 from sentinel.probers.redis import Redis
+from sentinel.probers.sftp import Sftp
 from sentinel.probers.smtp import Smtp
+from sentinel.probers.sql import Sql
 from sentinel.probers.tcp import Tcp, TcpLine
+from sentinel.probers.tls import Tls
 from sentinel.probers.vendor_status import VendorStatus
 from sentinel.probers.websocket import Websocket
 from sentinel.transport.curl import Transport
 from sentinel.words import Outcome, Secret
+from tests.engine.kernel import policy
+from tests.engine.watching import Journal, watching
 from tests.transport import certificates
-from tests.transport.servers import NOW, Secrets, observed, serving
+from tests.transport.servers import Secrets, observed, serving
 
 PLAIN = "c4nary/+?&=x7"
 """For what goes into a header, or into IMAP's quoted string."""
@@ -142,39 +172,254 @@ KINDS: dict[str, tuple[Any, Callable[[int], Any]]] = {
 }
 
 
-def told(seen: Observation) -> Evidence:
-    """The evidence, made."""
-    return seen.evidence.whole() if isinstance(seen.evidence, Later) else seen.evidence
+class Echo(grpcio.ServerInterceptor):
+    """A gRPC server that says back what came with the request."""
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        told = dict(details.invocation_metadata)["x-shop"]
+
+        def refuse(request: Any, context: Any) -> None:
+            context.set_trailing_metadata((("x-echo", told),))
+            context.abort(grpcio.StatusCode.UNAUTHENTICATED, f"what is {told}?")
+
+        return grpcio.unary_unary_rpc_method_handler(refuse)
 
 
-def stored(prober: Any, seen: Observation) -> str:
-    """What a node keeps of a failed check: its result, and its evidence."""
-    redactor = Redactor(secret_values([prober], Secrets(CANARY=PLAIN)))
-    result = CheckResult(
-        "probe", "here", NOW, NOW, seen.duration_s, Outcome.failed, seen.reason, seen.text,
-        seen.network, (), seen.phases, (),
-    )  # fmt: skip
-    cleaned = clean_result(result, redactor)
-    return cleaned.text + canonical(render(seen, cleaned, redactor)).decode()
+@contextmanager
+def grpc_server() -> Iterator[int]:
+    with ThreadPoolExecutor(2) as threads:
+        server = grpcio.server(threads, interceptors=[Echo()])
+        health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield port
+        finally:
+            server.stop(None).wait()
+
+
+class Door(asyncssh.SSHServer):
+    """Lets everybody in, and remembers by what."""
+
+    said: ClassVar[list[str]] = []
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        self.said.append(password)
+        return True
+
+
+class Files(asyncssh.SFTPServer):
+    """Has no file, and says what it was told."""
+
+    def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
+        raise asyncssh.SFTPFailure(f"what is {Door.said[-1]}?")
+
+    stat = lstat
+
+
+@asynccontextmanager
+async def sftp_server() -> AsyncIterator[int]:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    server = await asyncssh.listen(
+        "127.0.0.1", 0, server_factory=Door, server_host_keys=[key], sftp_factory=Files
+    )
+    try:
+        yield server.get_port()
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def postgres(reader: Any, writer: Any) -> None:
+    """Wants the password in the clear (protocol 3.0: ``R`` 3), and quotes it in its refusal."""
+    await reader.readexactly(8)
+    writer.write(b"N")  # no TLS here
+    size = int.from_bytes(await reader.readexactly(4), "big")
+    await reader.readexactly(size - 4)
+    writer.write(b"R" + (8).to_bytes(4, "big") + (3).to_bytes(4, "big"))
+    size = int.from_bytes((await reader.readexactly(5))[1:], "big")
+    password = (await reader.readexactly(size - 4)).rstrip(b"\0")
+    told = b"SFATAL\0VFATAL\0C28P01\0Mwhat is " + password + b"?\0\0"
+    writer.write(b"E" + (len(told) + 4).to_bytes(4, "big") + told)
+    await writer.drain()
+
+
+STARTTLS = lines(
+    "220 hello\r\n", "250-hello\r\n250 STARTTLS\r\n", refusal="454 what is {secret}?\r\n"
+)
+
+
+def journey(port: int) -> Journey:
+    """Two pages: the first takes what was said, the second sends it on."""
+    names = {**Http.NAMES, **Journey.STEP_NAMES}
+    outside = frozenset({"headers", "capture"})
+    taken = compile_expression('headers["x-echo"]', names, outside=outside)
+    again = compile_expression("capture.said", Journey.STEP_NAMES, outside=outside)
+    base = f"http://127.0.0.1:{port}"
+    refused = Expectation(compile_expression("status == 200", names))
+    return Journey(
+        (
+            JourneyStep("first", Http(path=("a",), bearer=SECRET), (), {"said": taken}),
+            JourneyStep("again", Http(path=("b",), query={"q": Reference(again)}), (refused,)),
+        ),
+        base=base,
+    )
+
+
+def column(folder: Path) -> Sql:
+    """A table with a column called as another document's secret."""
+    file = folder / "shop.db"
+    with closing(sqlite3.connect(file)) as shop, shop:
+        shop.execute(f'create table t ("{PLAIN}" integer)')
+        shop.execute("insert into t values (7)")
+    return Sql(url=f"sqlite://{file}", query="select * from t")
+
+
+KINDS |= {
+    "grpc": (
+        grpc_server,
+        lambda port: Grpc("127.0.0.1", port, ip="ipv4", secret_metadata={"x-shop": SECRET}),
+    ),
+    "sftp": (
+        sftp_server,
+        lambda port: Sftp(
+            "127.0.0.1", "monitor", "/a", port=port, password=SECRET, verify=False
+        ),
+    ),
+    "sql": (
+        postgres,
+        lambda port: Sql(
+            url=f"postgresql://monitor:{{env:CANARY}}@127.0.0.1:{port}/shop", query="select 1"
+        ),
+    ),
+    "tls": (STARTTLS, lambda port: Tls("127.0.0.1", port, starttls="smtp")),
+    "journey": (http, journey),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a prober saw, seen again by a watcher."""
+
+    prober: Any
+    observation: Observation
+    KIND: ClassVar[str] = "seen"
+    NAMES: ClassVar[Mapping[str, Any]] = {}
+
+    @property
+    def METRICS(self) -> tuple[MetricFamily, ...]:
+        families: tuple[MetricFamily, ...] = getattr(self.prober, "METRICS", ())
+        return families
+
+    def host(self) -> str:
+        return ""
+
+    async def observe(self, world: ProbeWorld) -> Observation:
+        return self.observation
+
+
+async def look(named: str) -> tuple[Any, Observation]:
+    """One check of a listener that says back what it is told."""
+    listener, make = KINDS[named]
+    secured = certificates.server("good") if named in ("imap", "smtp") else None
+    async with AsyncExitStack() as stack:
+        transport = await stack.enter_async_context(Transport())
+        if listener is grpc_server:
+            port = stack.enter_context(listener())
+        elif listener is sftp_server:
+            port = await stack.enter_async_context(listener())
+        else:
+            port = await stack.enter_async_context(serving(listener, secured))
+        prober = make(port)
+        return prober, await observed(prober, transport, CANARY=PLAIN)
+
+
+async def known(prober: Any, seen: Observation, file: Path) -> str:
+    """All that a node knows of it once it was checked, failed, and opened an incident."""
+    source = 'headers["x-echo"] == ""' if "headers" in prober.NAMES else "timing.total_s < 0.0"
+    expect = ()
+    if not seen.reason:
+        that = compile_expression(source, prober.NAMES, outside=frozenset({"headers"}))
+        expect = (Expectation(that),)
+    if seen.outcome is Outcome.unknown:
+        seen = replace(seen, outcome=Outcome.failed)  # an incident is opened of no other
+    probe = Probe(
+        "canary", Seen(prober, seen), expect=expect, confirm=Confirm(1, 1, 1), labels={"a": "b"}
+    )
+    journal = Journal.open(file)
+    assert isinstance(journal, Journal)
+    journal.changes = []
+    secrets = {*secret_values([prober], Secrets(CANARY=PLAIN)), PLAIN}
+    async with watching([probe], journal=journal, secrets=secrets) as watch:
+        present = Present(policy(probes={probe.id: probe}))
+        decisions = Decisions(journal, watch.clock, present, Folds())
+        await decisions.run([], ensure_standing_rows)
+        await watch.until(Verdict.firing, "canary")
+        await Responder(decisions, iter(["00000001"])).turn()
+        page = watch.metrics.exposition().body.decode()
+        told = await journal.view(
+            lambda view: [str(each) for each in view.read("incident/00000001")]
+        )
+    await journal.close()
+    assert told
+    return "\n".join([page, *told, *stored(file)])
+
+
+def stored(file: Path) -> Iterator[str]:
+    """Every value of every table."""
+    with closing(sqlite3.connect(file)) as database:
+        for (table,) in database.execute("select name from sqlite_master where type = 'table'"):
+            for row in database.execute(f'select * from "{table}"'):
+                yield from map(readable, row)
+
+
+def readable(value: Any) -> str:
+    """A cell as text; evidence is packed by zlib."""
+    if not isinstance(value, bytes):
+        return str(value)
+    with suppress(ZlibError):  # what is not packed is as it is
+        value = decompress(value)
+    return value.decode("utf-8", "replace")
+
+
+def holds(text: str) -> bool:
+    """Whether a text shows the secret, as it is or as it travels."""
+    pair = base64.b64encode(f"monitor:{PLAIN}".encode()).decode()
+    return any(form in text for form in (PLAIN, quote(PLAIN, safe=""), pair))
 
 
 @pytest.mark.parametrize("named", KINDS)
 def test_a_secret_that_is_sent_back_is_not_kept(
-    named: str, caplog: pytest.LogCaptureFixture
+    named: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    script, make = KINDS[named]
-    secured = certificates.server("good") if named in ("imap", "smtp") else None
-
-    async def main() -> tuple[Any, Observation]:
-        async with Transport() as transport, serving(script, secured) as port:
-            prober = make(port)
-            return prober, await observed(prober, transport, CANARY=PLAIN)
+    async def story() -> tuple[Any, Observation, str]:
+        prober, seen = await look(named)
+        return prober, seen, await known(prober, seen, tmp_path / "sentinel.db")
 
     with caplog.at_level(logging.DEBUG):
-        prober, seen = asyncio.run(main())
+        prober, seen, text = asyncio.run(story())
 
-    assert seen.reason or seen.outcome or seen.values["status"] == 500
-    assert PLAIN in f"{seen.text} {told(seen)}" or named == "mqtt"  # it was sent back
-    assert PLAIN not in stored(prober, seen)
-    assert PLAIN not in seen.evidence.request or "{env:" in prober.url
-    assert PLAIN not in f"{prober!r} {caplog.text}"
+    evidence = seen.evidence
+    said = f"{seen.text} {evidence.request} {evidence.response} {evidence.body!r} {evidence.facts}"
+    assert holds(said) or named == "mqtt"  # it was sent back
+    assert not holds(text)
+    assert PLAIN not in evidence.request or "{env:" in prober.url
+    assert not holds(f"{prober!r} {caplog.text}")
+
+
+def test_a_column_called_like_a_secret_is_not_kept(tmp_path: Path) -> None:
+    async def story() -> tuple[Observation, str]:
+        prober = column(tmp_path)
+        async with Transport() as transport:
+            seen = await observed(prober, transport)
+        return seen, await known(prober, seen, tmp_path / "sentinel.db")
+
+    seen, text = asyncio.run(story())
+
+    assert holds(str(seen.metrics))
+    assert holds(str(seen.samples))
+    assert not holds(text)
+    assert 'probe_sql_value{client="",column="***"' in text
