@@ -61,8 +61,8 @@ class _Shown:
     """One probe at one location: its label text, and what is shown of it now."""
 
     __slots__ = (
-        "arguments", "bad", "checks", "durations", "families", "good", "kept", "key", "layout",
-        "location", "probe", "standing", "stands", "text",
+        "bad", "checks", "durations", "families", "good", "kept", "key", "layout", "lines",
+        "location", "numbers", "probe", "standing", "stands", "text",
     )  # fmt: skip
 
     def __init__(self, probe: Probe, location: str) -> None:
@@ -82,8 +82,10 @@ class _Shown:
         self.kept: tuple[int, ...] | None = None
         """Which of a check's values are shown; None: all."""
         self.layout: _Layout = ()
-        self.arguments: tuple[str, ...] = ()
-        """Labels and numbers in turn, of the last check."""
+        self.lines: tuple[str, ...] = ()
+        """The labels of each line, which stay from check to check."""
+        self.numbers: list[str] = []
+        """The number of each, of the last check."""
 
     def labels(self) -> dict[str, str]:
         """The six labels of every line."""
@@ -192,13 +194,10 @@ class ProbeFamilies:
             shown.layout = self._same(_lay_out(shown, key, self._clean))
         if shown.kept is not None:
             values = [values[place] for place in shown.kept]
-        numbers = [
+        shown.numbers = [
             repr(v) if type(v) is float and -1e6 < v < 1e6 else WHOLE.get(v) or number_text(v)
             for v in values
         ]
-        arguments = list(shown.arguments)
-        arguments[1::2] = numbers
-        shown.arguments = tuple(arguments)
 
     def _same(self, layout: _Layout) -> _Layout:
         """One layout for all probes that show the same families: there are few such."""
@@ -361,7 +360,8 @@ def _lay_out(shown: _Shown, key: _Key, clean: Callable[[str], str]) -> _Layout:
         place += count
     shown.key = key
     shown.kept = None if len(kept) == place else tuple(kept)
-    shown.arguments = tuple(part for label in labels for part in (label, ""))
+    shown.lines = tuple(labels)
+    shown.numbers = ["NaN"] * len(labels)  # until they are known to be numbers
     return tuple(layout)
 
 
@@ -374,9 +374,11 @@ def _columns(group: Sequence[_Shown]) -> Iterator[tuple[str, "_Lines"]]:
     ):
         yield name, partial("".join, lines)
     yield TOTAL, partial("".join, [f"{each.good}{each.checks[_OK]}{each.bad}" for each in group])
-    columns = zip(*[each.arguments for each in group], strict=True)
+    labels = zip(*[each.lines for each in group], strict=True)
+    numbers = zip(*[each.numbers for each in group], strict=True)
     for name, count in group[0].layout:
-        yield name, partial(_joined, name, tuple(islice(columns, 2 * count)))
+        pairs = zip(islice(labels, count), islice(numbers, count), strict=True)
+        yield name, partial(_joined, name, tuple(column for pair in pairs for column in pair))
 
 
 def _joined(name: str, columns: Sequence[tuple[str, ...]]) -> str:

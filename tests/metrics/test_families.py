@@ -298,3 +298,12 @@ def test_promtool_finds_nothing_to_say_about_the_page():
         check=False,
     )
     assert (0, b"", b"") == (said.returncode, said.stdout, said.stderr)
+
+
+@pytest.mark.parametrize("wrong", ["three", None, [1]])
+def test_a_value_that_is_no_number_spoils_no_page(wrong: Any) -> None:
+    families = shown(metrics={"probe_http_status_code": 200})
+    odd = an_observation(metrics={"probe_http_status_code": 200, "probe_http_redirects": wrong})
+    with pytest.raises((TypeError, ValueError)):
+        families.show(odd, a_result("o"), firing=False)
+    assert {"probe_http_status_code", "probe_success"} <= samples(families).keys()
