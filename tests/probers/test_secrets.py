@@ -53,10 +53,11 @@ from sentinel.probers.tcp import Tcp, TcpLine
 from sentinel.probers.tls import Tls
 from sentinel.probers.vendor_status import VendorStatus
 from sentinel.probers.websocket import Websocket
+from sentinel.testing import ManualClock
 from sentinel.transport.curl import Transport
 from sentinel.words import Outcome, Secret
 from tests.engine.kernel import policy
-from tests.engine.watching import Journal, watching
+from tests.engine.watching import NOON, Journal, watching
 from tests.transport import certificates
 from tests.transport.servers import Secrets, observed, serving
 
@@ -353,7 +354,8 @@ async def known(prober: Any, seen: Observation, file: Path) -> str:
     assert isinstance(journal, Journal)
     journal.changes = []
     secrets = {*secret_values([prober], Secrets(CANARY=PLAIN)), PLAIN}
-    async with watching([probe], journal=journal, secrets=secrets) as watch:
+    clock = ManualClock(NOON, busy=lambda: journal.busy)
+    async with watching([probe], journal=journal, clock=clock, secrets=secrets) as watch:
         present = Present(policy(probes={probe.id: probe}))
         decisions = Decisions(journal, watch.clock, present, Folds())
         await decisions.run([], ensure_standing_rows)
