@@ -10,7 +10,8 @@ Alertmanager; nobody looks at them. On both sides one of the shops answers 500 a
 both must have told the same local address of it, else the benchmark ends without a figure.
 
 In turns, each side started anew each round and left to settle first. CPU is user + system of all
-processes of a side, memory their resident memory together at the end of a round; medians.
+processes of a side, memory their resident memory together at the end of a round (pages that they
+share counted once); medians.
 Wanted: 1/5 of the CPU per 1,000 checks, and no more memory. Needs prometheus,
 prometheus-blackbox-exporter, prometheus-alertmanager and nginx.
 """

@@ -122,13 +122,14 @@ def figures_of(kind: str, rounds: Rounds, options: argparse.Namespace) -> Sequen
     lag_ms = median(each.lag_p99_ms for each in rounds.ours)
     resident = max(each.resident_mb for each in rounds.ours)
     probes = round((options.rate or want.rate) * options.every)
+    core = Figure(f"of one core, {probes} {kind} probes", ours * rate / 1e4, "%", CORE)
     return (
         Figure(
             f"CPU a check, {kind} at {rate:.0f}/s", ours, "µs", theirs, "blackbox_exporter",
             want.wanted, want.reach, beside,
         ),
         Figure(f"start lag p99, {probes} {kind} probes", lag_ms, "ms", LAG_MS),
-        Figure(f"of one core, {probes} {kind} probes", ours * rate / 1e4, "%", CORE),
+        *([core] if kind == "http" else []),
         Figure(f"resident memory, {probes} {kind} probes", resident, "MB", RESIDENT_MB),
     )  # fmt: skip
 

@@ -61,7 +61,11 @@ def _incident(started: World) -> str:
 def _take_all(browser: Browser, started: World, folder: Path, when: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     link = started.mails()[0].text.split("/a/", 1)[1].split()[0]
-    pages = {"list": "/", "incident": _incident(started), "probes": "/probes", "ack": f"/a/{link}"}
+    pages = {"list": "/", "incident": _incident(started), "ack": f"/a/{link}"}
+    pages |= {
+        name: f"/{name}" for name in ("probes", "objectives", "oncall", "silences", "overrides")
+    }
+    pages["probe"] = "/probes/shop-home"
     for name, path in pages.items():
         for at, size in (("desk", DESK), ("phone", PHONE)):
             _take(browser, started, path, folder / f"{when}-{name}-{at}.png", size, whole=True)

@@ -2,8 +2,9 @@
 
 A check that ends is read at once while there are few. From `CROWD` a second on, those that end
 within `TOGETHER` are read one after another: a check's measurements are taken by then, its next slot
-is long known, and code that runs twenty times in a row finds its instructions and data where it left
-them. A changed verdict is later by that much, a fiftieth of a second.
+is long known, and code that runs ten times in a row finds its instructions and data where it left
+them. A changed verdict is later by that much, a fiftieth of a second. Starts share a wake-up too, so
+many that `SHARED` of them come together and none waits longer than `LONGEST`.
 """
 
 import logging
@@ -25,27 +26,30 @@ from sentinel.monitor.verdict import fold
 
 log = logging.getLogger(__name__)
 
-CROWD = 200
+CROWD = 20
 TOGETHER = timedelta(milliseconds=20)
-SHARED = timedelta(milliseconds=10)
-"""In a crowd starts share a wake-up too: a fifth less CPU a check, at most this much later."""
+SHARED = 7
+"""More would save little, and each check's own times count what is done for the others."""
+LONGEST = timedelta(milliseconds=100)
 _SECOND = timedelta(seconds=1)
 
 
 class Crowd:
     """Whether checks end so often that they are better read together: from `CROWD` in a second,
-    told anew each second."""
+    told anew each second. `apart` is how long one start may wait for others."""
 
     def __init__(self) -> None:
         self._until: datetime | None = None
         self._count = 0
         self.here = False
+        self.apart = timedelta(0)
 
     def count(self, now: datetime) -> bool:
         """One more ended now; whether that is a crowd."""
         self._count += 1
         if self._until is None or now >= self._until:
             self.here = self._until is not None and self._count >= CROWD
+            self.apart = min(SHARED * _SECOND / self._count, LONGEST) if self.here else timedelta(0)
             self._until, self._count = now + _SECOND, 0
         return self.here
 

@@ -25,7 +25,7 @@ from sentinel.engine.checking import GRACE_S, Checker, Seen
 from sentinel.engine.committer import Committer
 from sentinel.engine.pings import add_ping
 from sentinel.engine.redaction import Redactor, secret_values
-from sentinel.engine.results import SHARED, TOGETHER, Crowd, Results
+from sentinel.engine.results import TOGETHER, Crowd, Results
 from sentinel.engine.runner import Runner, blank_row, is_blank
 from sentinel.engine.schedule import Schedule
 from sentinel.engine.stall import STALL
@@ -286,7 +286,7 @@ class Watcher:
             wake_at = min(wake_at, self._read_at)
         if self._running or self._blindness.worth_judging:
             wake_at = min(wake_at, self._sweep_at)
-        floor = SHARED if self._crowd.here else FLOOR
+        floor = max(self._crowd.apart, FLOOR)
         return max(wake_at, now + (CROWDED if len(self._running) >= MOST_AT_ONCE else floor))
 
     def _put(self, runner: Runner, at: datetime) -> None:

@@ -267,6 +267,6 @@ def _outputs(outputs: Mapping[str, Any]) -> str:
     shown = [
         f"{name} = {one_line(str(value), 80)}"
         for name, value in sorted(outputs.items())
-        if isinstance(value, str | int | float | bool)
+        if isinstance(value, str | int | float | bool) and value != ""
     ]
     return f" {', '.join(shown[:MOST_OUTPUTS])}." if shown else ""

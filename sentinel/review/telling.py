@@ -4,6 +4,7 @@ A fact names things by id; the sentence about it names them as people do. `Telli
 from each fact after it was told, so a story needs nothing but its own stream.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,8 @@ from sentinel.timeline.paging_facts import PageQueued, PageStarted
 from sentinel.timeline.run_facts import RunQueued, StepWaiting
 
 SENTINEL = "sentinel"
+_WORD = re.compile(r"[^\W\d_]+(?: (?![=<>!&|?+])|[,;]|$)")
+"""A word alone, and no operator after it."""
 
 
 class Category(StrEnum):
@@ -115,5 +118,6 @@ def name_of(alert: AlertJoined) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with a capital letter at its beginning."""
-    return text[:1].upper() + text[1:]
+    """The text with a capital letter at its beginning, where that is a word of a sentence: a
+    condition (``status == 200``) and an id (``shop-home``) stay as they are written."""
+    return text[:1].upper() + text[1:] if _WORD.match(text) else text

@@ -17,10 +17,9 @@ from sentinel.incident import commands as cmd
 from sentinel.incident.naming import title
 from sentinel.incident.runs import asked_of
 from sentinel.incident.state import IncidentState, Status
-from sentinel.localtime import wall
 from sentinel.timeline.site_facts import DeliveryJoined
 from sentinel.web.auth import foreign
-from sentinel.web.render import page
+from sentinel.web.render import page, said_of
 
 LOOKED_BACK = 3000
 """Facts of a person's stream looked through for a delivery: more than three days of a storm."""
@@ -31,6 +30,8 @@ ANSWERS = {
 }
 """The buttons for a step that waits for a person, by what it waits for."""
 ANSWERED = frozenset({"ticked", *(word for each in ANSWERS.values() for word, _ in each)})
+SHOWN = 5
+"""Alerts of an incident named on the page."""
 AFTERWARDS = ("resolve", "escalate", "release", "mitigate")
 
 
@@ -68,30 +69,42 @@ async def show(request: Request) -> Response:
         return page(request, "link_unknown.html", status=404)
     node: Node = request.app.state.node
     if behind.link.expires_at <= node.clock.now():
-        return page(request, "link_expired.html", status=410, incidents=behind.incidents)
+        return _expired(request, node, behind)
     person = node.present.policy.people[behind.link.person]
     return page(
         request,
         "acknowledge.html",
         person=person,
         behind=behind,
-        rows=[_row(state, person.timezone) for state in behind.incidents],
+        rows=[_row(state) for state in behind.incidents],
         waiting=[state for state in behind.incidents if state.status is Status.triggered],
         asked=_asked(node, behind),
         snoozes=SNOOZES,
-        said=request.query_params.get("said", ""),
+        said=said_of(request),
     )
 
 
-def _row(state: IncidentState, timezone: str) -> dict[str, object]:
+def _expired(request: Request, node: Node, behind: Behind) -> Response:
+    return page(
+        request,
+        "link_expired.html",
+        status=410,
+        person=node.present.policy.people[behind.link.person],
+        incidents=behind.incidents,
+        titles={state.incident: title(state) for state in behind.incidents},
+    )
+
+
+def _row(state: IncidentState) -> dict[str, object]:
     firing = state.firing()
     since = min((alert.started_at for alert in firing), default=state.opened_at)
     return {
         "state": state,
         "title": title(state),
         "severity": state.severity.name,
-        "since": wall(since, timezone).strftime("%a %H:%M:%S %Z") if since else "",
-        "alerts": firing[:5],
+        "since": since,
+        "alerts": firing[:SHOWN],
+        "more": max(0, len(firing) - SHOWN),
     }
 
 
@@ -127,7 +140,7 @@ async def act(request: Request) -> Response:
     if behind is None or not behind.incidents or foreign(request, node.url):
         return page(request, "link_unknown.html", status=404)
     if behind.link.expires_at <= node.clock.now():
-        return page(request, "link_expired.html", status=410, incidents=behind.incidents)
+        return _expired(request, node, behind)
     form = await request.form(max_fields=20, max_files=0)
     word = str(form.get("command", ""))
     chosen = str(form.get("incident", ""))

@@ -20,7 +20,6 @@ from starlette.routing import Route
 from sentinel.engine.failpoint import Stage, is_off
 from sentinel.engine.folds import Overlay
 from sentinel.engine.node import Node
-from sentinel.engine.verdicts import states_of
 from sentinel.incident import commands as cmd
 from sentinel.incident.naming import title
 from sentinel.incident.state import IncidentState
@@ -28,7 +27,7 @@ from sentinel.localtime import zone
 from sentinel.review.export import export_json, export_markdown
 from sentinel.review.postmortem import draft
 from sentinel.review.story import story
-from sentinel.store.journal import IncidentRow
+from sentinel.store.journal import IncidentRow, View
 from sentinel.timeline.chain import verify
 from sentinel.timeline.facts import Fact
 from sentinel.timeline.site_facts import (
@@ -225,13 +224,19 @@ async def incident_document(request: Request, node: Node, who: Caller) -> Respon
     return Response(content, media_type="application/json")
 
 
+def by_probe(view: View) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """The stored verdict states by probe and location: one query for all of them."""
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for stored in view.probe_states():
+        found.setdefault(stored.probe, {})[stored.location] = stored.state
+    return found
+
+
 @known
 async def probes(request: Request, node: Node, who: Caller) -> Response:
     """``GET /probes``: what is declared and how it stands at each location."""
     declared = sorted(node.present.policy.probes.values(), key=lambda probe: probe.id)
-    states = await node.decisions.look(
-        lambda overlay: {probe.id: states_of(overlay.view, probe.id) for probe in declared}
-    )
+    states = await node.decisions.look(lambda overlay: by_probe(overlay.view))
     rows = [
         {
             "probe": probe.id,
@@ -240,7 +245,7 @@ async def probes(request: Request, node: Node, who: Caller) -> Response:
             "service": probe.service,
             "vendor": probe.vendor,
             "declared_at": str(probe.place),
-            "locations": {place: state.to_json() for place, state in states[probe.id].items()},
+            "locations": states.get(probe.id, {}),
         }
         for probe in declared
     ]

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -22,15 +23,18 @@ from sentinel.web import (
     acknowledge,
     api,
     blackbox_node,
+    duty,
     objectives,
     oncall,
     overrides,
     pages,
     pings,
+    probes,
     silences,
     standing,
 )
 from sentinel.web.auth import caller, foreign
+from sentinel.web.render import refusal
 
 MAX_BODY = 512 * 1024
 HEADERS = {
@@ -42,6 +46,8 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
+
+NOT_SO = {404: "there is nothing at this address", 405: "this address is not asked in this way"}
 
 API = [*api.ROUTES, *oncall.ROUTES, *silences.ROUTES, *overrides.ROUTES, *objectives.ROUTES]
 
@@ -64,8 +70,8 @@ class Guarded:
             return
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > MAX_BODY:
-            refused = PlainTextResponse("the body is too large", status_code=413)
-            await refused(scope, receive, send)
+            refused = refusal(Request(scope), 413, "the body is too large")
+            await refused(scope, receive, self._with_headers(send))
             return
         seen = 0
 
@@ -77,20 +83,21 @@ class Guarded:
                 return {"type": "http.disconnect"}
             return message
 
+        await self._app(scope, bounded, self._with_headers(send))
+
+    @staticmethod
+    def _with_headers(send: Send) -> Send:
         async def with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 present = {name.lower() for name, _ in message["headers"]}
+                added = ((n.encode(), v.encode()) for n, v in HEADERS.items())
                 message["headers"] = [
                     *message["headers"],
-                    *(
-                        (n.encode(), v.encode())
-                        for n, v in HEADERS.items()
-                        if n.encode() not in present
-                    ),
+                    *((name, value) for name, value in added if name not in present),
                 ]
             await send(message)
 
-        await self._app(scope, bounded, with_headers)
+        return with_headers
 
 
 def build(node: Node) -> Starlette:
@@ -115,10 +122,17 @@ def build(node: Node) -> Starlette:
             Mount("/api/v1", routes=API),
             Mount("/static", static),
             *pages.ROUTES,
+            *probes.ROUTES,
+            *duty.ROUTES,
+            *objectives.PAGES,
             *standing.ROUTES,
         ],
         middleware=[Middleware(Guarded)],
-        exception_handlers={JournalUnavailable: _away, Exception: _broken},
+        exception_handlers={
+            JournalUnavailable: _away,
+            HTTPException: _not_so,
+            Exception: _broken,
+        },
         lifespan=lifespan,
     )
     app.state.node = node
@@ -129,6 +143,8 @@ def build(node: Node) -> Starlette:
 async def _away(request: Request, away: Exception) -> Response:
     """Nothing was recorded: whoever sent something sends it again (rule 33)."""
     text = "the journal is unavailable and nothing was recorded; send it again"
+    if _for_eyes(request):
+        return refusal(request, 503, text, headers={"retry-after": "5"})
     body = {"error": "journal_unavailable", "text": text}
     return JSONResponse(body, 503, {"retry-after": "5"})
 
@@ -137,7 +153,21 @@ async def _broken(request: Request, error: Exception) -> Response:
     log.exception(
         "a request ended in an error of ours", extra={"path": request.url.path}, exc_info=error
     )
-    return JSONResponse({"error": "internal", "text": "an error of ours; it is in the log"}, 500)
+    text = "an error of ours; it is in the log"
+    if _for_eyes(request):
+        return refusal(request, 500, text)
+    return JSONResponse({"error": "internal", "text": text}, 500)
+
+
+async def _not_so(request: Request, wrong: Exception) -> Response:
+    """No such address, or not with this method."""
+    assert isinstance(wrong, HTTPException)
+    return refusal(request, wrong.status_code, NOT_SO.get(wrong.status_code, wrong.detail))
+
+
+def _for_eyes(request: Request) -> bool:
+    """Whether a person looks at the answer, in a browser."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 async def healthy(request: Request) -> Response:

@@ -1,4 +1,5 @@
-"""``/api/v1/objectives``: what was promised, what was kept, and how fast the rest is spent."""
+"""What was promised, what was kept, and how fast the rest is spent: ``/api/v1/objectives`` as JSON,
+``/objectives`` as a page."""
 
 from typing import Any
 
@@ -11,6 +12,8 @@ from sentinel.engine.standing import Figure
 from sentinel.monitor.objective import Promise
 from sentinel.web.api import Json, known
 from sentinel.web.auth import Caller
+from sentinel.web.door import visitor
+from sentinel.web.render import page
 
 
 @known
@@ -39,4 +42,17 @@ def _row(figure: Figure) -> dict[str, Any]:
     }
 
 
+async def shown(request: Request) -> Response:
+    """The page: what burns first, then by client and service."""
+    who = await visitor(request)
+    if isinstance(who, Response):
+        return who
+    node: Node = request.app.state.node
+    figures = sorted(
+        node.objectives.figures, key=lambda figure: (not figure.firing, figure.objective.name)
+    )
+    return page(request, "objectives.html", figures=figures)
+
+
 ROUTES = [Route("/objectives", objectives, methods=["GET"])]
+PAGES = [Route("/objectives", shown, methods=["GET", "HEAD"], name="objectives")]

@@ -1,57 +1,74 @@
-"""The console's pages: incidents, one incident, probes. Forms post commands; links only look."""
+"""The console's pages of incidents: the list, one incident, kept evidence. Forms post commands; links
+only look."""
+
+from datetime import datetime
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sentinel.engine.folds import Overlay
 from sentinel.engine.node import Node
-from sentinel.engine.verdicts import states_of
 from sentinel.incident import commands as cmd
 from sentinel.incident.naming import title
-from sentinel.incident.state import IncidentState
+from sentinel.incident.state import IncidentState, Status
 from sentinel.review.story import story
 from sentinel.store.journal import IncidentRow
 from sentinel.timeline.facts import Recorded
-from sentinel.web.auth import Caller, caller, foreign
-from sentinel.web.render import page
+from sentinel.web.door import actor, visitor
+from sentinel.web.render import page, refusal, said_of
 
 PAGE = 100
 STATUSES = ("triggered", "acknowledged", "mitigated", "resolved", "closed")
 
 
-async def _who(request: Request) -> Caller | None:
-    node: Node = request.app.state.node
-    return caller(request, await node.site(), via="web")
+async def to_incidents(request: Request) -> Response:
+    """The list is the console's first page."""
+    return RedirectResponse(request.url_for("incidents").path, 308)
 
 
-def _stranger() -> Response:
-    return PlainTextResponse("who are you? send a bearer token\n", 401)
+def _before(request: Request) -> datetime | None:
+    """Where the page before ended; what is no instant with an offset is the beginning."""
+    try:
+        at = datetime.fromisoformat(request.query_params.get("before", ""))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 async def incidents(request: Request) -> Response:
-    """The list, newest first; ``?status=`` filters, the address can be shared."""
-    if await _who(request) is None:
-        return _stranger()
+    """The list, newest first; ``?status=`` filters, ``?before=`` goes on, the address can be shared."""
+    who = await visitor(request)
+    if isinstance(who, Response):
+        return who
     node: Node = request.app.state.node
     wanted = [s for s in request.query_params.getlist("status") if s in STATUSES]
+    before = _before(request)
 
     def look(overlay: Overlay) -> tuple[list[IncidentRow], dict[str, IncidentState]]:
-        rows = list(overlay.view.incidents(status=wanted, limit=PAGE))
-        states = {row.incident: overlay.incident(row.incident) for row in rows}
-        return rows, states
+        rows = list(overlay.view.incidents(status=wanted, limit=PAGE + 1, before=before))
+        triggered = [row.incident for row in rows if row.status == Status.triggered]
+        return rows, {name: overlay.incident(name) for name in triggered}
 
     rows, states = await node.decisions.look(look)
     return page(
-        request, "incidents.html", rows=rows, states=states, statuses=STATUSES, wanted=wanted
+        request,
+        "incidents.html",
+        rows=rows[:PAGE],
+        states=states,
+        statuses=STATUSES,
+        wanted=wanted,
+        before=before,
+        older=rows[PAGE - 1].opened_at if len(rows) > PAGE else None,
     )
 
 
 async def incident(request: Request) -> Response:
     """One incident: what is wrong, who has it, what happened, what one may do. With ``?all=1`` every
     fact is told, else what matters for understanding."""
-    if await _who(request) is None:
-        return _stranger()
+    who = await visitor(request)
+    if isinstance(who, Response):
+        return who
     node: Node = request.app.state.node
     name = request.path_params["incident"]
     timezone = request.query_params.get("timezone", "UTC")
@@ -78,25 +95,23 @@ async def incident(request: Request) -> Response:
         playbooks=sorted(b.id for b in node.present.policy.playbooks.values() if b.steps),
         timezone=timezone,
         people=sorted(node.present.policy.people.values(), key=lambda person: person.name),
-        said=request.query_params.get("said", ""),
+        said=said_of(request),
     )
 
 
 async def command(request: Request) -> Response:
     """A form of the incident page."""
     node: Node = request.app.state.node
-    who = await _who(request)
-    if who is None:
-        return _stranger()
-    if foreign(request, node.url):
-        return PlainTextResponse("this form was sent for another site\n", 403)
+    who = await actor(request)
+    if isinstance(who, Response):
+        return who
     name = request.path_params["incident"]
     form = {k: str(v) for k, v in (await request.form(max_fields=20, max_files=0)).items()}
     word, by = form.pop("command", ""), form.pop("by", "") or who.name
     try:
         wanted = cmd.parse(word, {k: v for k, v in form.items() if v})
     except ValueError as wrong:
-        return PlainTextResponse(f"{wrong}\n", 400)
+        return refusal(request, 400, str(wrong))
     refused = await node.responder.command(name, wanted, by=by, via=who.via)
     said = f"refused: {refused.text}" if refused else f"{word}: done"
     url = request.url_for("incident", incident=name).include_query_params(said=said)
@@ -105,8 +120,9 @@ async def command(request: Request) -> Response:
 
 async def evidence(request: Request) -> Response:
     """Kept bytes by their SHA-256, as plain text; never as something a browser would run."""
-    if await _who(request) is None:
-        return _stranger()
+    who = await visitor(request)
+    if isinstance(who, Response):
+        return who
     node: Node = request.app.state.node
     digest = request.path_params["digest"]
     content = await node.decisions.look(lambda overlay: overlay.view.evidence(digest))
@@ -115,22 +131,10 @@ async def evidence(request: Request) -> Response:
     return Response(content, headers={"content-type": "text/plain; charset=utf-8"})
 
 
-async def probes(request: Request) -> Response:
-    """Every probe with its verdict; where nothing is declared yet, the YAML to write next."""
-    if await _who(request) is None:
-        return _stranger()
-    node: Node = request.app.state.node
-    declared = sorted(node.present.policy.probes.values(), key=lambda probe: probe.id)[:2000]
-    states = await node.decisions.look(
-        lambda overlay: {probe.id: states_of(overlay.view, probe.id) for probe in declared}
-    )
-    return page(request, "probes.html", probes=declared, states=states)
-
-
 ROUTES = [
     Route("/", incidents, methods=["GET", "HEAD"], name="incidents"),
     Route("/incidents/{incident}", incident, methods=["GET", "HEAD"], name="incident"),
     Route("/incidents/{incident}", command, methods=["POST"]),
     Route("/evidence/{digest}", evidence, methods=["GET", "HEAD"], name="evidence"),
-    Route("/probes", probes, methods=["GET", "HEAD"], name="probes"),
+    Route("/incidents", to_incidents, methods=["GET", "HEAD"]),
 ]

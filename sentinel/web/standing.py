@@ -5,7 +5,7 @@ Each lists what is in force or to come, with a button that ends it. Nothing is m
 """
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sentinel.engine.muting import silences as all_silences
@@ -13,28 +13,8 @@ from sentinel.engine.node import Node
 from sentinel.oncall.overriding import NoOverride
 from sentinel.timeline.facts import Fact
 from sentinel.timeline.site_facts import SilenceExpired
-from sentinel.web.auth import Caller, caller, foreign
-from sentinel.web.render import page
-
-
-async def _who(request: Request) -> Caller | None:
-    node: Node = request.app.state.node
-    return caller(request, await node.site(), via="web")
-
-
-def _stranger() -> Response:
-    return PlainTextResponse("who are you? send a bearer token\n", 401)
-
-
-async def _actor(request: Request) -> Caller | Response:
-    """Who sent a form; or the answer to somebody who may not."""
-    node: Node = request.app.state.node
-    who = await _who(request)
-    if who is None:
-        return _stranger()
-    if foreign(request, node.url):
-        return PlainTextResponse("this form was sent for another site\n", 403)
-    return who
+from sentinel.web.door import actor, visitor
+from sentinel.web.render import page, said_of
 
 
 def _back(request: Request, name: str, said: str) -> Response:
@@ -44,17 +24,17 @@ def _back(request: Request, name: str, said: str) -> Response:
 
 async def overrides(request: Request) -> Response:
     """What is in force or to come, declared ones too; those made at run time can be ended."""
-    if await _who(request) is None:
-        return _stranger()
+    who = await visitor(request)
+    if isinstance(who, Response):
+        return who
     node: Node = request.app.state.node
     found = await node.rota.standing()
-    said = request.query_params.get("said", "")
-    return page(request, "overrides.html", overrides=found, said=said)
+    return page(request, "overrides.html", overrides=found, said=said_of(request))
 
 
 async def end_override(request: Request) -> Response:
     """The button of the overrides page."""
-    who = await _actor(request)
+    who = await actor(request)
     if isinstance(who, Response):
         return who
     node: Node = request.app.state.node
@@ -66,18 +46,19 @@ async def end_override(request: Request) -> Response:
 
 async def silences(request: Request) -> Response:
     """Every silence that is not over."""
-    if await _who(request) is None:
-        return _stranger()
+    who = await visitor(request)
+    if isinstance(who, Response):
+        return who
     node: Node = request.app.state.node
     now = node.clock.now()
     found = [each for each in await node.decisions.run([], all_silences) if each.to_at > now]
-    said = request.query_params.get("said", "")
-    return page(request, "silences.html", silences=found, said=said)
+    found.sort(key=lambda each: each.to_at)
+    return page(request, "silences.html", silences=found, said=said_of(request))
 
 
 async def end_silence(request: Request) -> Response:
     """The button of the silences page."""
-    who = await _actor(request)
+    who = await actor(request)
     if isinstance(who, Response):
         return who
     node: Node = request.app.state.node

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
-from sentinel.engine.results import CROWD, TOGETHER, Crowd
+import pytest
+
+from sentinel.engine.results import CROWD, LONGEST, TOGETHER, Crowd
+from sentinel.engine.watcher import FLOOR
 from sentinel.monitor.verdict import Verdict
 from sentinel.words import Outcome, Seconds
 from tests.engine.watching import NOON, bad, played, script, scripted, watching
 
-MANY = 2 * CROWD
+MANY = 400
 
 
 def probes():
@@ -23,6 +26,30 @@ def test_a_crowd_is_told_by_the_second_that_went_by():
     assert told == [False] * 1000 + [True]
     assert crowd.count(NOON + timedelta(seconds=1.5))
     assert not crowd.count(NOON + timedelta(seconds=5))
+
+
+def test_the_more_there_are_the_shorter_one_waits_for_others():
+    def apart(checks: int) -> float:
+        crowd = Crowd()
+        for each in range(checks + 1):
+            crowd.count(NOON + timedelta(seconds=each / checks))
+        return crowd.apart.total_seconds()
+
+    assert apart(CROWD - 1) == 0.0
+    assert apart(CROWD) == LONGEST.total_seconds()
+    assert apart(1000) == pytest.approx(0.007, rel=0.01)
+
+
+@played
+async def test_checks_of_a_lively_second_start_together_and_soon():
+    crowd = [scripted(f"shop-{number}", every_s=Seconds(5.0)) for number in range(500)]
+    async with watching(crowd) as watch:
+        await watch.advance(20)
+        started = {script(probe).worlds[-1].now for probe in crowd}
+        results = [result for probe in crowd for result in await watch.results(probe.id)]
+    assert len(started) < 150
+    late = [each.started_at - each.due_at for each in results[-500:]]
+    assert max(late) <= LONGEST + FLOOR
 
 
 @played

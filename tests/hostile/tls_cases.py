@@ -61,7 +61,8 @@ SCRIPTS: Mapping[str, Script] = {
     "speaks TLS 1.0 only": encrypted(old_only, Hold()),
     "a certificate of another name": encrypted(lambda: certificates.server("other"), Hold()),
     "a certificate that has expired": encrypted(lambda: certificates.server("expired"), Hold()),
-    "a certificate of its own": encrypted(lambda: certificates.server("self"), Hold()),
+    "a certificate of its own": encrypted(lambda: certificates.server("own"), Hold()),
+    "one of its own for another name": encrypted(lambda: certificates.server("self"), Hold()),
 }
 
 REASONS: Mapping[str, str] = {
@@ -99,6 +100,7 @@ REASONS: Mapping[str, str] = {
     "a certificate of another name": "certificate_name",
     "a certificate that has expired": "certificate_expired",
     "a certificate of its own": "certificate_untrusted",
+    "one of its own for another name": "certificate_name",
 }
 """What most kinds say."""
 
@@ -113,7 +115,6 @@ _FINISHED = (
 _LIBCURL = {
     **dict.fromkeys(_FINISHED, "reset"),
     "session tickets without number": "tls_failed",
-    "a certificate of its own": "certificate_name",  # it compares the name itself, and first
 }
 """To libcurl whatever breaks a connection that was secured is a failure to send or receive."""
 
@@ -128,6 +129,7 @@ _OTHERWISE: Mapping[str, Mapping[str, str]] = {
         "alert in the clear after Finished": "timeout tls_failed",
         "a wrong authentication code": "timeout tls_failed",
     },
+    "dns": {"one of its own for another name": "certificate_untrusted"},  # asked for localhost
     "tcp": {
         "closed after Finished": "unexpected_line",
         "wants a certificate of ours": "unexpected_line",

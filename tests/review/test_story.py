@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from sentinel.review.story import story
+from sentinel.review.telling import capital
 from sentinel.timeline.facts import IncidentFact, PagingFact, Recorded, RunFact
 from sentinel.timeline.incident_facts import (
     Acknowledged,
@@ -213,3 +214,22 @@ def test_a_late_fact_says_since_when_it_is_known() -> None:
         "incident/x", 1, NoteAdded("bo"), NIGHT, NIGHT + timedelta(minutes=9), {"note": "n"}, ""
     )
     assert story([late], timezone=ZONE).lines[0].text.endswith("(Known only since 02:40.)")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the status is 500", "The status is 500"),
+        ("żaden nie działa", "Żaden nie działa"),
+        ("closed", "Closed"),
+        ("status == 200 does not hold", "status == 200 does not hold"),
+        ("timing.total_s < 2.0 does not hold", "timing.total_s < 2.0 does not hold"),
+        ('body.contains("x") does not hold', 'body.contains("x") does not hold'),
+        ("shop-home: failed", "shop-home: failed"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_and_what_is_written_exactly_does_not(
+    text: str, expected: str
+) -> None:
+    assert expected == capital(text)

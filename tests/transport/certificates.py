@@ -22,7 +22,8 @@ def openssl(*words: str | Path) -> str:
 
 @cache
 def folder() -> Path:
-    """Where they are: ``authority.pem`` and NAME.pem with NAME.key for good, expired, other, self."""
+    """Where they are: ``authority.pem`` and NAME.pem with NAME.key for good, expired, other, and
+    of their own signature own (its names are right) and self (for no address)."""
     made = Path(tempfile.mkdtemp(prefix="sentinel-tests-"))
     atexit.register(shutil.rmtree, made)
     authority, key = made / "authority.pem", made / "authority.key"
@@ -32,10 +33,9 @@ def folder() -> Path:
     _signed(made, "good", names=local, days=20)
     _signed(made, "expired", names=local, days=-1)
     _signed(made, "other", names="DNS:other.example", days=20)
-    alone = made / "self.pem"
-    openssl(
-        "req", "-x509", *KEY, "-keyout", made / "self.key", "-out", alone, "-subj", "/CN=localhost"
-    )
+    for name, more in (("self", []), ("own", ["-addext", f"subjectAltName={local}"])):
+        files = ["-keyout", made / f"{name}.key", "-out", made / f"{name}.pem"]
+        openssl("req", "-x509", *KEY, *files, "-subj", "/CN=localhost", *more)
     return made
 
 
