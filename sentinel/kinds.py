@@ -41,16 +41,19 @@ def key(
     default_factory: Any = dataclasses.MISSING,
     examples: Sequence[Any] = (),
     reads_secrets: bool = False,
+    accepts: Callable[[str], object] | None = None,
     **schema: Any,
 ) -> Any:
     """Declare a field of a kind: its description, default, examples and further JSON Schema
     keywords (``minimum=0``, ``pattern="…"``). Without a default the key is required.
     `reads_secrets`: it is text in which ``{env:NAME}`` is revealed; elsewhere, but for `Secret`,
-    such a reference is a finding."""
+    such a reference is a finding. `accepts` raises ValueError for a text that cannot stand here,
+    saying why: it is called when the document is read."""
     metadata = {
         "description": description,
         "examples": list(examples),
         "reads_secrets": reads_secrets,
+        "accepts": accepts,
         "schema": schema,
     }
     if default_factory is not dataclasses.MISSING:

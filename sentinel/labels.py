@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import re2
 
+from sentinel.words import shortened
+
 Matchers = Mapping[str, str | tuple[str, ...]]
 """``{label: value | values | "~re2"}``: all must match."""
 
@@ -40,6 +42,14 @@ def pattern(source: str, *, longest: int = MAX_PATTERN) -> "re2._Regexp":
         return _pattern(source)
     except re2.error as refused:
         raise ValueError(_said(refused)) from refused
+
+
+def accept_pattern(source: str) -> None:
+    """Raises ValueError, quoting it, for a text that is no RE2 pattern."""
+    try:
+        pattern(source)
+    except ValueError as wrong:
+        raise ValueError(f"`{shortened(source, 80)}` is not an RE2 pattern: {wrong}") from wrong
 
 
 def check(matchers: Matchers) -> None:

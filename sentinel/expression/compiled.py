@@ -27,6 +27,9 @@ from sentinel.words import shortened
 
 Functions = Mapping[str, Callable[..., Any]]
 
+Literals = Mapping[str, Callable[[str], object]]
+"""By function: raises ValueError for a literal argument that the function cannot work with."""
+
 MAX_LENGTH = 4096
 MAX_NESTING = 100
 """Of a value: the package recurses natively, and crashes the process on far deeper ones."""
@@ -126,8 +129,10 @@ def compile_expression(
     *,
     outside: frozenset[str] = frozenset(),
     functions: Functions | None = None,
+    literals: Literals | None = None,
 ) -> Expression:
-    """Compile once. `outside` are the roots that a target sent, `functions` what the kind brings.
+    """Compile once. `outside` are the roots that a target sent, `functions` what the kind brings,
+    `literals` what a text must be that these are given as it is written.
 
     Raises ExpressionRefused with the column, and what would be right where that can be guessed:
     for what CEL does not accept, undeclared names and functions, comprehensions nested more than
@@ -143,6 +148,8 @@ def compile_expression(
     refuse_severity_words(tokens, paths, outside)
     for function, literal in reader.tried:
         _try(function, literal)
+    for function, literal in reader.given:
+        _accept(function, literal, literals or {})
     own = tuple(path for path in paths if path[0] not in CONSTANTS)
     return Expression(
         source=source,
@@ -270,3 +277,15 @@ def _try(function: str, argument: Token) -> None:
     except Exception as wrong:
         said = _said(wrong).removeprefix(f"Function '{function}' error: ")
         raise ExpressionRefused(f"{function}: {said}", argument.column) from wrong
+
+
+def _accept(function: str, argument: Token, literals: Literals) -> None:
+    """Refuse a literal that a kind's own function would refuse at each check."""
+    check = literals.get(function)
+    value = cel.compile(argument.text).execute({}) if check is not None else None
+    if check is None or not isinstance(value, str):
+        return
+    try:
+        check(value)
+    except ValueError as wrong:
+        raise ExpressionRefused(f"{function}: {wrong}", argument.column) from wrong

@@ -42,6 +42,10 @@ TRIED = frozenset({"matches", "duration", "timestamp"})
 """Calls whose literal argument is tried at load."""
 
 
+OPENING = ("(", "[", "{")
+CLOSING = (")", "]", "}")
+
+
 class Reader:
     """Reads what an expression names and calls, in order, and refuses what is not declared."""
 
@@ -51,6 +55,8 @@ class Reader:
         self.called: set[str] = set()
         self.tried: list[tuple[str, Token]] = []
         """Literal arguments that the engine must accept: function, text."""
+        self.given: list[tuple[str, Token]] = []
+        """Literal arguments of a kind's own functions, behind what these are called on."""
         self._tokens = tokens
         self._declared = declared
         self._functions = functions
@@ -142,9 +148,34 @@ class Reader:
             else:
                 meant = _meant(token.text, (known | self._functions) - COMPREHENSIONS)
             raise ExpressionRefused(f"there is no function `{token.text}`{meant}", token.column)
-        argument = self._tokens[at + 2] if at + 2 < len(self._tokens) else token
-        if token.text in TRIED and argument.kind == "text" and self._text(at + 3) == ")":
-            self.tried.append((token.text, argument))
+        if token.text in TRIED or token.text in self._functions:
+            self._literal_of(at)
+
+    def _literal_of(self, at: int) -> None:
+        """Note the literal that a call is given: a method's first argument; of a function that is
+        called on its first one, the second."""
+        name = self._tokens[at].text
+        starts = self._arguments(at + 1)
+        behind = starts if self._text(at - 1) == "." or name in PLAIN else starts[1:]
+        if not behind:
+            return
+        literal = self._tokens[behind[0]]
+        if literal.kind == "text" and self._text(behind[0] + 1) in (",", ")"):
+            (self.tried if name in TRIED else self.given).append((name, literal))
+
+    def _arguments(self, at: int) -> list[int]:
+        """Where the arguments begin of the call whose bracket opens here."""
+        if self._text(at + 1) == ")":
+            return []
+        starts, depth = [at + 1], 0
+        for here in range(at, len(self._tokens)):
+            text = self._text(here)
+            depth += (text in OPENING) - (text in CLOSING)
+            if not depth:
+                break
+            if depth == 1 and text == ",":
+                starts.append(here + 1)
+        return starts
 
     def _declare(self, path: Path, token: Token) -> str:
         """Note what is read; its type when it is a number, else ""."""

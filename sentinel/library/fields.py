@@ -26,7 +26,7 @@ from typing import Any
 from sentinel.expression import Declaration, Expression
 from sentinel.library import pieces, spans
 from sentinel.library.expectations import EXPECTATIONS, read_expectations
-from sentinel.library.reading import NOWHERE, OUTSIDE, At, Lookup, Scope
+from sentinel.library.reading import NOWHERE, OUTSIDE, At, Lookup, Scope, scope_of
 from sentinel.library.secrets import is_reference, literal_secret
 from sentinel.library.shape import Schema
 from sentinel.library.unread import Reader, bare, tell_bare
@@ -94,6 +94,7 @@ def _dataclass(kind: Any, forming: _Forming) -> Part:
         properties.setdefault("at", _AT)
         required = [key for key in required if key != address]
     reader = Reader(kind, hints)
+    accepts = {each.name: each.metadata.get("accepts") for each in dataclasses.fields(kind)}
     inner = next((key for key, (name, _) in parts.items() if hints[name] is ProberSpec), None)
     schema = pieces.entry(properties, first_sentence(kind), *required)
 
@@ -105,7 +106,8 @@ def _dataclass(kind: Any, forming: _Forming) -> Part:
             if key in parts:
                 name, part = parts[key]
                 reader.look(name, each, at / key)
-                values[name] = part.convert(each, at / key, building)
+                sound = _accepted(accepts.get(name), each, at / key)
+                values[name] = part.convert(each, at / key, building) if sound else None
         if address:
             _resolve(values, value, at, address, needed=needed)
             if address not in value and isinstance(values.get(address), str):
@@ -121,6 +123,18 @@ def _dataclass(kind: Any, forming: _Forming) -> Part:
     return Part(schema, convert)
 
 
+def _accepted(accepts: Callable[[str], object] | None, value: Any, at: At) -> bool:
+    """Whether a field takes the text that stands there; said when not."""
+    if accepts is None or not isinstance(value, str) or "${" in value:
+        return True
+    try:
+        accepts(value)
+    except ValueError as wrong:
+        at.wrong(str(wrong))
+        return False
+    return True
+
+
 def _field(name: str, hint: Any, forming: _Forming) -> Part:
     """A prober inside another kind is of the kind that its key names."""
     if hint is not ProberSpec:
@@ -134,7 +148,7 @@ def _inside(building: Building, lookup: Lookup, kind: str) -> Building:
     names = {**prober.NAMES, **building.step_names}
     return replace(
         building,
-        scope=Scope(names, OUTSIDE, getattr(prober, "FUNCTIONS", {})),
+        scope=scope_of(prober, names),
         references=Scope(building.step_names, OUTSIDE),
     )
 
@@ -312,7 +326,9 @@ def _list(hint: Any, forming: _Forming) -> Part:
     inner = _part(hint, forming)
 
     def convert(value: Any, at: At, building: Building) -> Any:
-        return tuple(inner.convert(each, at / index, building) for index, each in enumerate(value))
+        made = [inner.convert(each, at / index, building) for index, each in enumerate(value)]
+        wrong = hint is not Any and any(each is None for each in made)
+        return None if wrong else tuple(made)
 
     return Part({"type": "array", "items": inner.schema}, convert)
 

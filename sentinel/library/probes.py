@@ -12,7 +12,7 @@ from sentinel.library.expectations import EXPECTATIONS, read_expectations
 from sentinel.library.fields import Building
 from sentinel.library.kinded import build, find_kind, kind_properties, only_kind
 from sentinel.library.matrices import MATRIX
-from sentinel.library.reading import OUTSIDE, At, Lookup, Reading, Scope
+from sentinel.library.reading import At, Lookup, Reading, Scope, scope_of
 from sentinel.library.shape import Schema
 from sentinel.library.widening import USE
 from sentinel.localtime import check_cron
@@ -210,7 +210,7 @@ def _scope(reading: Reading, kind: Any, *, deadline: bool) -> Scope:
 
     def make() -> Scope:
         declared = {**kind.NAMES, **(DEADLINE_NAMES if deadline else {})}
-        return Scope(declared, OUTSIDE, getattr(kind, "FUNCTIONS", {}))
+        return scope_of(kind, declared)
 
     return reading.scope((kind, deadline), make)
 

@@ -66,13 +66,21 @@ class InstalledKinds:
 @dataclass(frozen=True, eq=False)
 class Scope:
     """What an expression may name. `outside` are the roots that a target sent, `functions` what a
-    kind brings (its ``FUNCTIONS``)."""
+    kind brings (its ``FUNCTIONS``), `literals` what refuses a text that these are given as it is
+    written (its ``LITERALS``, by function)."""
 
     names: Declaration
     outside: frozenset[str] = frozenset()
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    literals: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
     check: "Callable[[Expression, At], None] | None" = None
     """Says at the place what a compiled expression should not name."""
+
+
+def scope_of(kind: Any, names: Declaration) -> Scope:
+    """What may be named beside a kind that declares these names."""
+    functions, literals = getattr(kind, "FUNCTIONS", {}), getattr(kind, "LITERALS", {})
+    return Scope(names, OUTSIDE, functions, literals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,11 @@ class Reading:
         if known is None:
             try:
                 known = compile_expression(
-                    source, scope.names, outside=scope.outside, functions=scope.functions
+                    source,
+                    scope.names,
+                    outside=scope.outside,
+                    functions=scope.functions,
+                    literals=scope.literals,
                 )
             except ExpressionRefused as refused:
                 known = refused

@@ -9,7 +9,7 @@ from sentinel.library import pieces, spans
 from sentinel.library.declared import kept
 from sentinel.library.fields import Building
 from sentinel.library.kinded import build, find_kind, kind_properties, only_kind
-from sentinel.library.reading import OUTSIDE, At, Lookup, Scope
+from sentinel.library.reading import At, Lookup, Scope, scope_of
 from sentinel.library.shape import Schema
 from sentinel.library.templates import check_template
 from sentinel.playbook.context import NAMES
@@ -300,7 +300,7 @@ def _outputs(
     if not values:
         return {}
     action = lookup.find("actions", name)
-    scope = Scope(getattr(action, "OUTPUTS", {}), OUTSIDE, getattr(action, "FUNCTIONS", {}))
+    scope = scope_of(action, getattr(action, "OUTPUTS", {}))
     found = {key: (at / key).expression(each, scope) for key, each in values.items()}
     return {key: each for key, each in found.items() if each is not None}
 

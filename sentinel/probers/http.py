@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, Secrets, key
 from sentinel.monitor.probe import Observation
-from sentinel.probers.http_answer import FUNCTIONS, NAMES, observed
+from sentinel.probers.http_answer import FUNCTIONS, LITERALS, NAMES, observed
 from sentinel.probers.http_signing import Basic, OAuth2
 from sentinel.transport.curl import Visitor
 from sentinel.transport.oauth2 import FORM, fetch_signed
@@ -62,6 +62,7 @@ class Http:
     KIND: ClassVar[str] = "http"
     NAMES: ClassVar[Declaration] = NAMES
     FUNCTIONS: ClassVar[Mapping[str, Callable[..., Any]]] = FUNCTIONS
+    LITERALS: ClassVar[Mapping[str, Callable[[str], None]]] = LITERALS
 
     url: str = key(
         "Where to ask, with scheme and host. `{env:NAME}` may stand in a user, password or token "

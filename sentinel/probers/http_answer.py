@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 from sentinel.expression import Declaration
 from sentinel.monitor.probe import Evidence, Later, Observation, Sample
-from sentinel.transport.jsonpath import json_path, json_paths
+from sentinel.transport.jsonpath import accept_query, json_path, json_paths
 from sentinel.transport.page import (
+    accept_selector,
     header_map,
     html_attr,
     html_count,
@@ -62,6 +63,12 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "paths": json_paths,
 }
 """What expressions may call on `html` and `json`, beside the language's own functions."""
+
+LITERALS: Mapping[str, Callable[[str], None]] = {
+    **dict.fromkeys(("attr", "text", "count"), accept_selector),
+    **dict.fromkeys(("path", "paths"), accept_query),
+}
+"""What refuses a selector or a query that is written in an expression and is none."""
 
 
 def observed(

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
-from sentinel.labels import pattern
+from sentinel.labels import accept_pattern, pattern
 from sentinel.monitor.probe import MetricFamily, Observation
 from sentinel.probers.captures import Captures
 from sentinel.probers.spoken import (
@@ -49,6 +49,7 @@ class TcpLine:
         "Read lines until one fits this pattern (RE2, anywhere in the line).",
         default="",
         examples=["^220 ", "\\+PONG", "^\\* OK (?P<software>.*)"],
+        accepts=accept_pattern,
     )
     expect_bytes: str = key(
         "Read until these bytes came, in hexadecimal.",
@@ -124,10 +125,7 @@ class Tcp:
     def __post_init__(self) -> None:
         secure = self.tls
         for line in self.lines:
-            try:
-                pattern(line.expect)
-            except ValueError as wrong:
-                raise ValueError(f"`{line.expect}` is not an RE2 pattern: {wrong}") from wrong
+            accept_pattern(line.expect)
             bytes.fromhex(line.expect_bytes + line.send_bytes)
             if sum(map(bool, (line.send, line.secret_send, line.send_bytes))) > 1:
                 raise ValueError("a turn has one of `send`, `secret_send` and `send_bytes`")

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, Secrets, key
-from sentinel.labels import pattern
+from sentinel.labels import accept_pattern, pattern
 from sentinel.monitor.probe import MetricFamily, Observation, Sample
 from sentinel.probers.captures import Captures
 from sentinel.probers.spoken import (
@@ -50,6 +50,7 @@ class WebsocketTurn:
         "Read messages until one fits this pattern (RE2, anywhere in it).",
         default="",
         examples=['"type":"welcome"', '"session":"(?P<session>[^"]+)"'],
+        accepts=accept_pattern,
     )
     send: str = key(
         "Send this as a text message; `\\1` and `\\g<name>` are what patterns caught.",
@@ -156,7 +157,7 @@ class Websocket:
             raise ValueError(f"`{self.url}` holds what no URL may hold")
         _ = parts.port  # raises ValueError
         for turn in self.messages:
-            pattern(turn.expect)
+            accept_pattern(turn.expect)
 
     def host(self) -> str:
         """The host that is connected to."""

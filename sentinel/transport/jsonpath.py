@@ -10,9 +10,10 @@ from typing import Any
 
 from jsonpath import JSONPath, JSONPathEnvironment
 from jsonpath.exceptions import JSONPathError
+from jsonpath.filter import StringLiteral
 from jsonpath.function_extensions import ExpressionType, FilterFunction
 
-from sentinel.labels import pattern
+from sentinel.labels import accept_pattern, pattern
 
 MOST_QUERY = 1_000
 """Characters of a query."""
@@ -41,8 +42,8 @@ class _Fits(FilterFunction):
         return found is not None
 
 
-def _standard() -> JSONPathEnvironment:
-    environment = JSONPathEnvironment(strict=True)
+def _standard(kind: type[JSONPathEnvironment] = JSONPathEnvironment) -> JSONPathEnvironment:
+    environment = kind(strict=True)
     environment.function_extensions |= {
         "match": _Fits(whole=True),
         "search": _Fits(whole=False),
@@ -67,6 +68,25 @@ def _query(text: str) -> JSONPath:
     if str(query).count("..") > 1:
         raise ValueError(f"JSONPath `{text[:80]}` descends (`..`) more than once")
     return query
+
+
+class _Strict(JSONPathEnvironment):
+    """Refuses a pattern that is written in a query and is none."""
+
+    def check_well_typedness(self, token: Any, func: Any, args: Any) -> None:
+        super().check_well_typedness(token, func, args)
+        if isinstance(func, _Fits) and isinstance(args[1], StringLiteral):
+            accept_pattern(args[1].value)
+
+
+_STRICT = _standard(_Strict)
+
+
+def accept_query(text: str) -> None:
+    """Raises ValueError for a text that is no query, or that holds a pattern which fits nothing since
+    it is none."""
+    _query(text)
+    _STRICT.compile(text)
 
 
 def json_paths(value: Any, query: str) -> list[Any]:

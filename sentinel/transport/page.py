@@ -70,6 +70,11 @@ def _find(html: str, selector: str) -> Any:
         raise ValueError(f"`{selector}` is not a CSS selector") from error
 
 
+def accept_selector(selector: str) -> None:
+    """Raises ValueError for a text that is no CSS selector."""
+    _find("", selector)
+
+
 def html_attr(html: str, selector: str, name: str) -> str | None:
     """The attribute of the first element that fits; None when there is no element or attribute."""
     found = _find(html, selector)

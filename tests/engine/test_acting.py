@@ -17,6 +17,7 @@ from sentinel.testing import KnownSecrets, ManualClock
 from sentinel.transport.curl import Transport
 from sentinel.words import Secret
 from tests.engine.watching import NOON, played
+from tests.web.asgi import WORKSPACE, World, play
 
 SECRET = "s3cret-of-the-shop"
 SAID = {"status": 401, "json": {"you_sent": [SECRET]}}
@@ -88,3 +89,30 @@ async def test_what_is_no_secret_is_what_later_steps_get():
     said = {"status": 200, "json": {"order": "ana@acme.example", "ratio": 0.5}}
 
     assert said == (await acted(Done(said))).result.values
+
+
+ACTING = """
+playbooks:
+  switch:
+    when: 'true'
+    steps:
+      - {id: a, http: {url: "https://psp.example/", secret_headers: {X-Key: "Bearer {env:BEAT}"}}}
+"""
+
+
+def test_a_node_knows_the_secrets_of_its_playbooks_from_the_beginning_and_from_a_reload_on(
+    tmp_path: Path,
+) -> None:
+    without = WORKSPACE.replace("env:BEAT", "env:ANA")
+
+    async def at_first(world: World) -> None:
+        assert "***" == world.node.redactor.text("beat-secret-1")
+
+    async def later(world: World) -> None:
+        assert "beat-secret-1" == world.node.redactor.text("beat-secret-1")
+        (tmp_path / "sentinel.yaml").write_text(without + ACTING)
+        assert () == tuple(await world.node.reload())
+        assert "***" == world.node.redactor.text("beat-secret-1")
+
+    play(tmp_path, later, without)
+    play(tmp_path, at_first, without + ACTING)

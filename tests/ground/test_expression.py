@@ -241,7 +241,47 @@ def test_scalars_are_what_a_person_wants_to_see():
 
 
 def test_a_long_text_is_cut_in_scalars():
-    assert expression('body == ""').scalars({"body": "x" * 1_000_000}) == {"body": "x" * 200}
+    assert expression('body == ""').scalars({"body": "x" * 1_000_000}) == {"body": "x" * 200 + "…"}
+
+
+@pytest.mark.parametrize(
+    ("source", "column"),
+    [
+        ('body.pick("bad")', 11),
+        ("body.pick(r'bad', status)", 11),
+        ('pick(body, "bad") == "x"', 12),
+        ('pick([body, "x"][0], "bad") == "x"', 22),
+        ('status == 1 || body.pick("good", "b").pick("bad")', 44),
+    ],
+)
+def test_a_literal_that_a_kinds_function_cannot_take_is_refused_at_its_column(source, column):
+    with pytest.raises(ExpressionRefused) as refused:
+        picking(source)
+
+    assert (column, "pick: bad is bad") == (refused.value.column, str(refused.value))
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['body.pick("b" + "ad")', "body.pick(body)", "body.pick()", 'pick("bad")', 'body.pick(b"bad")'],
+)
+def test_what_is_no_literal_is_left_to_the_check(source):
+    assert picking(source).source == source
+
+
+def picking(source):
+    """An expression of a kind that brings a function which takes anything but bad."""
+
+    def accept(text):
+        if text == "bad":
+            raise ValueError(f"{text} is bad")
+
+    return compile_expression(
+        source,
+        {"status": "int", "body": "string"},
+        functions={"pick": lambda value, *others: value},
+        literals={"pick": accept},
+    )
 
 
 def test_expressions_are_equal_by_source_and_can_be_keys():

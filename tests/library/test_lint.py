@@ -192,6 +192,32 @@ def test_a_reference_that_is_read_and_what_only_looks_like_one_are_none(
     assert () == lint(root, now=NOW)
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("""http: {url: U}, expect: ['html.attr(§"a[", "x") == "y"']""", "attr: `a[` is not a CSS selector"),
+        ("""http: {url: U}, expect: ['text(html, §"a[") == "y"']""", "text: `a[` is not a CSS selector"),
+        ("""http: {url: U}, expect: ['html.count(§":no(x)") > 0']""", "count: `:no(x)` is not a CSS selector"),
+        ("""http: {url: U}, expect: [{that: 'json.path(§"$[") == 1', else: warn}]""", "path: `$[` is not a JSONPath: "),
+        ("""http: {url: U}, expect: ['json.paths(§"$[?search(@.a, \\"(\\")]") == []']""", "paths: `(` is not an RE2 pattern: "),
+        ("""http: {url: U}, expect: ['body.matches(§"(")']""", "matches: '(' not a valid regex"),
+        ("""journey: {base: U, steps: [{id: a, http: {path: [a]}, expect: ['html.text(§"a[") == ""']}]}""", "text: `a[` is not"),
+        ("""journey: {base: U, steps: [{id: a, http: {path: [a]}, capture: {b: 'html.text(§"a[")'}}]}""", "text: `a[` is not"),
+        ("""tcp: {host: a.example, port: 1, lines: [{expect: ok}, {expect: §"("}]}""", "`(` is not an RE2 pattern: missing ): ("),
+        ("""websocket: {url: "wss://a.example", messages: [{expect: §"("}]}""", "`(` is not an RE2 pattern: missing ): ("),
+    ],
+)  # fmt: skip
+def test_a_pattern_a_selector_and_a_query_that_are_none_are_found_where_they_stand(
+    tmp_path: Path, written: str, said: str
+) -> None:
+    line = f"  a: {{{written}}}".replace("U", '"https://a.example"')
+    column = line.index("§") + 1
+    root = workspace(tmp_path, {"probes/a.yaml": f"probes:\n{line.replace('§', '')}\n"})
+    (only,) = [str(each) for each in lint(root, now=NOW)]
+
+    assert f"probes/a.yaml:2:{column}: {said}" in only
+
+
 def test_a_step_that_never_runs_and_what_waits_for_it_are_found(tmp_path: Path) -> None:
     text = """\
 playbooks:

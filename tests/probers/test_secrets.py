@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from sentinel.engine.deciding import Decisions
 from sentinel.engine.folds import Folds
 from sentinel.engine.present import Present
-from sentinel.engine.redaction import secret_values
+from sentinel.engine.redaction import Redactor, secret_values
 from sentinel.engine.responder import Responder, ensure_standing_rows
 from sentinel.expression import compile_expression
 from sentinel.kinds import ProbeWorld
@@ -53,10 +53,11 @@ from sentinel.probers.tcp import Tcp, TcpLine
 from sentinel.probers.tls import Tls
 from sentinel.probers.vendor_status import VendorStatus
 from sentinel.probers.websocket import Websocket
+from sentinel.testing import ManualClock
 from sentinel.transport.curl import Transport
 from sentinel.words import Outcome, Secret
 from tests.engine.kernel import policy
-from tests.engine.watching import Journal, watching
+from tests.engine.watching import NOON, Journal, watching
 from tests.transport import certificates
 from tests.transport.servers import Secrets, observed, serving
 
@@ -353,7 +354,8 @@ async def known(prober: Any, seen: Observation, file: Path) -> str:
     assert isinstance(journal, Journal)
     journal.changes = []
     secrets = {*secret_values([prober], Secrets(CANARY=PLAIN)), PLAIN}
-    async with watching([probe], journal=journal, secrets=secrets) as watch:
+    clock = ManualClock(NOON, busy=lambda: journal.busy)
+    async with watching([probe], journal=journal, clock=clock, secrets=secrets) as watch:
         present = Present(policy(probes={probe.id: probe}))
         decisions = Decisions(journal, watch.clock, present, Folds())
         await decisions.run([], ensure_standing_rows)
@@ -423,3 +425,32 @@ def test_a_column_called_like_a_secret_is_not_kept(tmp_path: Path) -> None:
     assert holds(str(seen.samples))
     assert not holds(text)
     assert 'probe_sql_value{client="",column="***"' in text
+
+
+CUT = {"imap": 500, "smtp": 500, "ftp": 300, "redis": 500}
+"""Kinds that quote a refusal, and how many characters of it."""
+
+
+@pytest.mark.parametrize("named", CUT)
+def test_of_a_secret_that_is_cut_in_two_no_half_is_kept(
+    named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = {"imap": "{tag} NO ", "smtp": "535 ", "ftp": "530 ", "redis": "-ERR "}[named]
+    greeting = {
+        "imap": ("* OK hello\r\n", "* CAPABILITY IMAP4rev1\r\n{tag} OK done\r\n"),
+        "smtp": ("220 hello\r\n", "250-hello\r\n250 AUTH PLAIN\r\n"),
+        "ftp": ("220 hello\r\n",),
+        "redis": ("",),
+    }[named]
+    texts = []
+    for least in range(CUT[named] - 30, CUT[named]):
+        told = lines(*greeting, refusal=f"{begun}{'a' * least}{{secret}}\r\n")
+        monkeypatch.setitem(KINDS, named, (told, KINDS[named][1]))
+        _, seen = asyncio.run(look(named))
+        texts.append(seen.text)
+    redactor = Redactor([PLAIN])
+    halves = [text for text in texts if PLAIN not in text and PLAIN[:4] in text]
+
+    assert halves
+    assert all(text.endswith(("…", "`")) for text in halves)
+    assert not [text for text in halves if PLAIN[:4] in redactor.text(text)]
