@@ -37,6 +37,8 @@ RUNS: Sequence[tuple[str, ...]] = (
     *(("blackbox", kind) for kind in KINDS),
 )
 WITHOUT_SECONDS = frozenset({"scrape"})
+LEAST_S = {"scale": 15.0, "stack": 30.0}
+"""What is scraped every 15 s, or looked at by people, is not told in less."""
 LONGEST_S = 3600
 SHORT = "**A short run**: fewer rounds or seconds than by default, as each command says, so rougher"
 HEAD = """\
@@ -59,7 +61,7 @@ def measured(run: tuple[str, ...], options: argparse.Namespace) -> tuple[str, li
     if options.rounds:
         argv += [f"--rounds={options.rounds}"]
     if options.seconds and run[0] not in WITHOUT_SECONDS:
-        argv += [f"--seconds={options.seconds:g}"]
+        argv += [f"--seconds={max(options.seconds, LEAST_S.get(run[0], 0.0)):g}"]
     ended = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{argv[0]}", *argv[1:], "--json"],
         stdout=subprocess.PIPE,
