@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 CROWD = 20
 TOGETHER = timedelta(milliseconds=20)
+SOON = TOGETHER / 2
+"""A wake-up that comes so soon after the reading is due serves for it, too."""
 SHARED = 7
 """More would save little, and each check's own times count what is done for the others."""
 LONGEST = timedelta(milliseconds=100)

@@ -25,7 +25,7 @@ from sentinel.engine.checking import GRACE_S, Checker, Seen
 from sentinel.engine.committer import Committer
 from sentinel.engine.pings import add_ping
 from sentinel.engine.redaction import Redactor, secret_values
-from sentinel.engine.results import TOGETHER, Crowd, Results
+from sentinel.engine.results import SOON, TOGETHER, Crowd, Results
 from sentinel.engine.runner import Runner, blank_row, is_blank
 from sentinel.engine.schedule import Schedule
 from sentinel.engine.stall import STALL
@@ -365,8 +365,8 @@ class Watcher:
         if not self._crowd.count(now):
             self._read(now)
         elif len(self._unread) == 1:
-            self._read_at = now + TOGETHER
-            if self._read_at < self._sleeps_until:
+            self._read_at = now + max(TOGETHER, self._crowd.apart - SOON)
+            if self._read_at + SOON < self._sleeps_until:  # else it wakes up for others then
                 self._wake()
 
     def _read(self, now: datetime) -> None:
