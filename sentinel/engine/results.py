@@ -3,8 +3,9 @@
 A check that ends is read at once while there are few. From `CROWD` a second on, those that end
 within `TOGETHER` are read one after another: a check's measurements are taken by then, its next slot
 is long known, and code that runs ten times in a row finds its instructions and data where it left
-them. A changed verdict is later by that much, a fiftieth of a second. Starts share a wake-up too, so
-many that `SHARED` of them come together and none waits longer than `LONGEST`.
+them. What a probe that is pending or recovering came to is read at once: a page may wait for it.
+Starts share a wake-up too, so many that `SHARED` of them come together and none waits longer than
+`LONGEST`.
 """
 
 import logging

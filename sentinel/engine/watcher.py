@@ -357,12 +357,12 @@ class Watcher:
         )
 
     def _finish(self, runner: Runner, seen: Seen) -> None:
-        """A check ended: it is read now, or in a crowd with others a fiftieth of a second later."""
+        """A check ended: it is read now, or, in a crowd and when nobody waits for it, with others."""
         now = self._clock.now()
         runner.task = None
         self._running.pop(runner, None)
         self._unread.append((runner, seen, runner.stalled or self._came_late(now)))
-        if not self._crowd.count(now):
+        if not self._crowd.count(now) or runner.state.sick:
             self._read(now)
         elif len(self._unread) == 1:
             self._read_at = now + max(TOGETHER, self._crowd.apart - SOON)

@@ -84,6 +84,22 @@ async def test_what_a_crowd_left_unread_is_committed_when_the_watcher_stops():
 
 
 @played
+async def test_a_check_that_may_page_is_read_at_once():
+    crowd = [scripted(f"shop-{number}", every_s=Seconds(5.0)) for number in range(500)]
+    async with watching(crowd) as watch:
+        await watch.advance(20)
+        runner, said = watch.watcher._runners["shop-7"], script(crowd[7])
+        said.then(bad())
+        while runner.state.state is not Verdict.pending:
+            await watch.advance(0.01)
+        begun = len(said.worlds)
+        while len(said.worlds) == begun:
+            await watch.advance(0.001)
+        await watch.advance(0.001)
+        assert Verdict.firing is runner.state.state
+
+
+@played
 async def test_a_probe_of_a_crowd_that_fails_is_believed_to():
     crowd = probes()
     async with watching(crowd) as watch:
