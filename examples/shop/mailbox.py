@@ -65,6 +65,7 @@ class MailServer:
         self._delivered = delivered
         self._listener = listening(port)
         self._loop = asyncio.new_event_loop()
+        self._stopped = asyncio.Event()
         self._conversations: WeakSet[SMTP] = WeakSet()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.manners = Manners()
@@ -77,26 +78,27 @@ class MailServer:
 
     def stop(self) -> None:
         """Close every connection and end the thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(
-            self._loop.create_server(self._conversation, sock=self._listener)
-        )
-        self._loop.run_forever()
+        self._loop.run_until_complete(self._serve())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        server = await self._loop.create_server(self._conversation, sock=self._listener)
+        await self._stopped.wait()  # also when `stop` came before there was a server
         # A closed asyncio server drops the connections that it has just taken and leaves them open:
         # it takes no more, what was taken is hung up on, and then it closes.
         self._loop.remove_reader(self._listener)
-        while asyncio.all_tasks(self._loop):
+        while len(asyncio.all_tasks()) > 1:  # this one, and conversations
             for conversation in self._conversations:
                 if isinstance(conversation.transport, asyncio.Transport):
                     conversation.transport.abort()
-            self._loop.run_until_complete(asyncio.sleep(0))
+            await asyncio.sleep(0)
         server.close()
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
 
     def _conversation(self) -> SMTP:
         smtp = SMTP(self, data_size_limit=MOST_BYTES, hostname="localhost", loop=self._loop)

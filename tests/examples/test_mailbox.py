@@ -65,6 +65,18 @@ def test_a_silent_server_outlasts_the_senders_patience(mail_server: MailServer) 
     assert mail_server.mails() == []
 
 
+def test_a_server_that_is_stopped_before_it_began_ends(tmp_path: Path) -> None:
+    server = MailServer(tmp_path / "box")
+    server._loop.call_soon(server._stopped.set)  # as `stop` has it, before the thread's first turn
+
+    server.start()
+    server._thread.join(30)
+
+    assert not server._thread.is_alive()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=10)
+
+
 def test_who_connects_while_it_stops_is_hung_up_on(tmp_path: Path) -> None:
     server = MailServer(tmp_path / "box")
     server.start()

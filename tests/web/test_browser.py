@@ -72,7 +72,7 @@ def test_a_page_is_acknowledged_with_one_tap(tmp_path: Path, width: int) -> None
             assert box["height"] >= 44
             assert box["y"] + box["height"] < 500
             await button.click()
-            assert await page.get_by_text("You have it.").is_visible()
+            await page.get_by_text("You have it.").wait_for()
             name = await world_incident(world)
             for path in ("/", f"/incidents/{name}", "/probes"):
                 await page.goto(f"{site}{path}")
