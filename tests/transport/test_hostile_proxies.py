@@ -48,7 +48,6 @@ def test_one_that_says_nothing_is_a_timeout(scheme):
             for_ever(b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n", CHUNK),
             Reason.proxy_refused,
         ),
-        (for_ever(REFUSED + b"Content-Length: 1000000000\r\n\r\n", CHUNK), Reason.proxy_refused),
         (saying(b"SSH-2.0-OpenSSH_9\r\n"), Reason.proxy_failed),
         (saying(b""), Reason.proxy_failed),
         (
@@ -61,6 +60,15 @@ def test_one_that_talks_nonsense_has_its_reason(script, reason):
     exchange, _ = through(script, seconds=60.0)  # libcurl reads a proxy's head byte by byte
 
     assert reason is exchange.reason
+    assert (0, b"") == (exchange.status, exchange.body)
+
+
+def test_one_that_asks_for_a_name_and_talks_on_is_heard_to_the_deadline():
+    endless = for_ever(REFUSED + b"Content-Length: 1000000000\r\n\r\n", CHUNK)
+
+    exchange, _ = through(endless)
+
+    assert Reason.proxy_refused is exchange.reason
     assert (0, b"") == (exchange.status, exchange.body)
 
 
