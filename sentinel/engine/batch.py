@@ -18,6 +18,7 @@ from sentinel.engine.runner import Runner
 from sentinel.monitor.probe import CheckResult
 from sentinel.monitor.verdict import microseconds
 from sentinel.store.journal import Change, InboxRow, ProbeState
+from sentinel.store.samples import Packed, packed
 
 MOST_RESULTS = 20_000
 MOST_EVIDENCE_BYTES = 16_000_000
@@ -31,7 +32,7 @@ class Batch:
     def __init__(self, location: str, *, on_dropped: Callable[[int], None]) -> None:
         self._location = location
         self._on_dropped = on_dropped
-        self._results: deque[CheckResult] = deque()
+        self._results: deque[Packed] = deque()
         self._dirty: dict[str, Runner] = {}
         self._steady: dict[str, Runner] = {}
         self._rows: dict[str, ProbeState] = {}
@@ -49,7 +50,7 @@ class Batch:
 
     def add(self, runner: Runner, result: CheckResult, *, steady: bool) -> None:
         """A result, and with it the runner's state as it is when the commit begins."""
-        self._results.append(result)
+        self._results.append(packed(result))
         (self._steady if steady else self._dirty)[runner.probe.id] = runner
 
     def touch(self, runner: Runner) -> None:
@@ -116,7 +117,7 @@ class Taken:
 
     def __init__(
         self,
-        results: tuple[CheckResult, ...],
+        results: tuple[Packed, ...],
         rows: Mapping[str, ProbeState],
         inbox: Mapping[str, InboxRow],
         evidence: Mapping[str, bytes],

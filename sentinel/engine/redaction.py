@@ -187,24 +187,26 @@ class Redactor:
 def clean_result(result: CheckResult, redactor: Redactor) -> CheckResult:
     """The result without what may not be stored: in its text, in the values it keeps, and in the
     names of its measurements, some of which a target gives."""
-    text = redactor.short(result.text)
+    short = redactor.short
+    text = short(result.text)
     if text != result.text:
         result = replace(result, text=text)
     for sample in result.samples:
-        if redactor.short(sample.name) != sample.name:
+        if short(sample.name) != sample.name:
             result = replace(result, samples=_clean_samples(result.samples, redactor))
             break
-    if all(
-        type(value) is not str or redactor.short(value) == value
-        for each in result.judged
-        for value in each.actual.values()
-    ):
-        return result
-    judged = tuple(
+    for each in result.judged:
+        for value in each.actual.values():
+            if type(value) is str and short(value) != value:
+                return replace(result, judged=_clean_judged(result.judged, redactor))
+    return result
+
+
+def _clean_judged(judged: Iterable[Judged], redactor: Redactor) -> tuple[Judged, ...]:
+    return tuple(
         Judged(each.source, each.outcome, each.reason, _clean_values(each.actual, redactor))
-        for each in result.judged
+        for each in judged
     )
-    return replace(result, judged=judged)
 
 
 def _clean_values(actual: Mapping[str, Any], redactor: Redactor) -> dict[str, Any]:

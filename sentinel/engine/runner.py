@@ -81,16 +81,17 @@ class Runner:
         return Memory(self.kept, self.kept_at, self.pings)
 
     def learn(self, observation: Observation, result: CheckResult) -> bool:
-        """Keep what a good check wants kept, up to 64 KiB; whether it did."""
+        """Keep what a good check wants kept, up to 64 KiB; whether that is anything new."""
         keep = observation.keep
         if result.outcome is not Outcome.ok or keep is None:
             return False
         if len(keep) > MOST_KEPT_BYTES:
             log.warning("a check wants too much kept", extra={"probe": self.probe.id})
             return False
+        new = keep != self.kept
         self.kept = keep
         self.kept_at = known_at(result)
-        return True
+        return new
 
     def row(self, location: str) -> ProbeState:
         """Its state as it is to be stored now."""

@@ -1,4 +1,8 @@
-"""When which probe is due: a heap, and turns for rechecks by host.
+"""When which probe is due: second by second, and turns for rechecks by host.
+
+Those of the second that is under way are a heap. Those of later ones lie by their second as they
+came, and are put in order when it begins: one heap of all would be walked from end to end, over
+memory long cold, for each check.
 
 A recheck is granted at most once a second per host (rule 2), so that a hundred probes of one
 sick shop do not fall upon it together. A probe that would have to wait longer than until its
@@ -15,29 +19,49 @@ from sentinel.monitor.verdict import next_due_at
 RECHECKS_APART = timedelta(seconds=1)
 MOST_HOSTS = 10_000
 
+_Entry = tuple[datetime, int, Runner]
+
 
 class Schedule:
     """Runners in order of their due time; each stands in it at most once, stale entries aside."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[datetime, int, Runner]] = []
+        self._heap: list[_Entry] = []
+        self._until = 0
+        """What is due before this second of the epoch stands in the heap."""
+        self._later: dict[int, list[_Entry]] = {}
+        self._seconds: list[int] = []
+        """A heap of the seconds of `_later`."""
         self._order = itertools.count()
         self._turns: dict[str, datetime] = {}
-
-    def __len__(self) -> int:
-        return len(self._heap)
 
     def put(self, runner: Runner, at: datetime) -> None:
         """Due at `at`, and at no other time."""
         runner.due_at = at
-        heapq.heappush(self._heap, (at, next(self._order), runner))
+        entry = (at, next(self._order), runner)
+        second = int(at.timestamp())
+        if second < self._until:
+            heapq.heappush(self._heap, entry)
+        elif second in self._later:
+            self._later[second].append(entry)
+        else:
+            self._later[second] = [entry]
+            heapq.heappush(self._seconds, second)
 
     def next_at(self) -> datetime | None:
         """When the earliest is due; None: nothing is."""
         heap = self._heap
-        while heap and heap[0][2].due_at != heap[0][0]:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
+        while True:  # bounded by the entries
+            while heap and heap[0][2].due_at != heap[0][0]:
+                heapq.heappop(heap)
+            if heap:
+                return heap[0][0]
+            if not self._seconds:
+                return None
+            second = heapq.heappop(self._seconds)
+            self._heap = heap = self._later.pop(second)
+            self._until = second + 1
+            heapq.heapify(heap)
 
     def pop(self, now: datetime) -> Runner | None:
         """The earliest that is due at `now`; it is no longer in the schedule, its `due_at` stays."""

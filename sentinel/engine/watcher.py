@@ -312,7 +312,7 @@ class Watcher:
         runner.started_at = now
         runner.stalled = False
         runner.give_up_at = self._clock.monotonic() + runner.probe.timeout_s + GRACE_S
-        runner.task = asyncio.Task(self._check(runner, due_at))
+        runner.task = asyncio.Task(self._check(runner, due_at), name="check")
         self._running[runner] = None
 
     def _sweep(self, now: datetime) -> None:

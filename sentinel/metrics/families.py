@@ -37,7 +37,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sentinel.metrics import durations
 from sentinel.metrics.durations import Durations
 from sentinel.metrics.known import EVERY_CHECK, KNOWN
-from sentinel.metrics.written import WHOLE, escape, label_name, number_text
+from sentinel.metrics.written import escape, label_name, number_text, number_texts
 from sentinel.monitor.probe import CheckResult, Observation, Probe
 from sentinel.words import Outcome
 
@@ -84,8 +84,8 @@ class _Shown:
         self.layout: _Layout = ()
         self.lines: tuple[str, ...] = ()
         """The labels of each line, which stay from check to check."""
-        self.numbers: list[str] = []
-        """The number of each, of the last check."""
+        self.numbers = ""
+        """The number of each, of the last check, parted by commas."""
 
     def labels(self) -> dict[str, str]:
         """The six labels of every line."""
@@ -123,6 +123,7 @@ TOGETHER = 2000
 """Probes whose lines are joined at once: some milliseconds."""
 _KINDS: Mapping[str, str] = {TOTAL: "counter", durations.NAME: "histogram"}
 OURS = frozenset(family.name for family in EVERY_CHECK)
+_NUMBERS = frozenset({int, float, bool})
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -194,10 +195,7 @@ class ProbeFamilies:
             shown.layout = self._same(_lay_out(shown, key, self._clean))
         if shown.kept is not None:
             values = [values[place] for place in shown.kept]
-        shown.numbers = [
-            repr(v) if type(v) is float and -1e6 < v < 1e6 else WHOLE.get(v) or number_text(v)
-            for v in values
-        ]
+        shown.numbers = number_texts(values)
 
     def _same(self, layout: _Layout) -> _Layout:
         """One layout for all probes that show the same families: there are few such."""
@@ -330,10 +328,13 @@ def _flat(metrics: Mapping[str, Any], duration_s: float) -> tuple[_Key, list[flo
     key: list[str | tuple[Any, ...]] = ["probe_duration_seconds"]
     values: list[float] = [duration_s]
     for name, value in metrics.items():
-        if type(value) is dict or isinstance(value, Mapping):
+        if type(value) in _NUMBERS:
+            key.append(name)
+            values.append(value)
+        elif isinstance(value, Mapping):
             key.append((name, *value))
             values += value.values()
-        else:
+        else:  # a number of another type, or what `show` refuses
             key.append(name)
             values.append(value)
     return tuple(key), values
@@ -361,7 +362,7 @@ def _lay_out(shown: _Shown, key: _Key, clean: Callable[[str], str]) -> _Layout:
     shown.key = key
     shown.kept = None if len(kept) == place else tuple(kept)
     shown.lines = tuple(labels)
-    shown.numbers = ["NaN"] * len(labels)  # until they are known to be numbers
+    shown.numbers = ",".join(["NaN"] * len(labels))  # until they are known to be numbers
     return tuple(layout)
 
 
@@ -375,7 +376,7 @@ def _columns(group: Sequence[_Shown]) -> Iterator[tuple[str, "_Lines"]]:
         yield name, partial("".join, lines)
     yield TOTAL, partial("".join, [f"{each.good}{each.checks[_OK]}{each.bad}" for each in group])
     labels = zip(*[each.lines for each in group], strict=True)
-    numbers = zip(*[each.numbers for each in group], strict=True)
+    numbers = zip(*[each.numbers.split(",") for each in group], strict=True)
     for name, count in group[0].layout:
         pairs = zip(islice(labels, count), islice(numbers, count), strict=True)
         yield name, partial(_joined, name, tuple(column for pair in pairs for column in pair))

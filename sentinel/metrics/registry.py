@@ -25,8 +25,9 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from sentinel import __version__
 from sentinel.errors import FailureReason
+from sentinel.metrics.counts import Outcomes, Spans
 from sentinel.metrics.families import ProbeFamilies
-from sentinel.words import Outcome, Severity
+from sentinel.words import Severity
 
 OPENMETRICS = "application/openmetrics-text"
 _GZIP = zlib.MAX_WBITS | 16
@@ -58,16 +59,12 @@ class Metrics:
         self._tell_configuration(own)
 
     def _count_checks(self, own: CollectorRegistry) -> None:
-        self.checks = Counter(
-            "sentinel_checks", "Checks done, by what they came to", ["outcome"], registry=own
+        self.checks = Outcomes("sentinel_checks", "Checks done, by what they came to")
+        own.register(self.checks)
+        self.start_lag = Spans(
+            "sentinel_check_start_lag_seconds", "How long after its due time a check started", _LAG
         )
-        self.check_of = {outcome: self.checks.labels(outcome.value) for outcome in Outcome}
-        self.start_lag = Histogram(
-            "sentinel_check_start_lag_seconds",
-            "How long after its due time a check started",
-            buckets=_LAG,
-            registry=own,
-        )
+        own.register(self.start_lag)
         self.in_flight = Gauge(
             "sentinel_checks_in_flight", "Checks that run at this moment", registry=own
         )

@@ -29,6 +29,7 @@ NOT_EVALUATED = "not_evaluated"
 """The reason of a condition whose conversation did not complete."""
 
 _ORDER = (Outcome.failed, Outcome.warn, Outcome.unknown)
+_RANK = {outcome: rank for rank, outcome in enumerate((*_ORDER, Outcome.ok))}
 
 
 def judge(
@@ -43,14 +44,18 @@ def judge(
     """What one check comes to. `started_at` is when its first attempt started, `attempts` all
     of them where there was more than one. Never raises for what a target sent."""
     if observation.reason or observation.outcome in _ORDER:
-        judged = tuple(_passed_over(expectation) for expectation in probe.expect)
+        judged = tuple([_passed_over(expectation) for expectation in probe.expect])
         outcome = observation.outcome or Outcome.failed
         reason = observation.reason or outcome.value
         text = observation.text
     else:
         values = _with_deadline(probe, observation, started_at)
-        judged = tuple(_judge(each, values) for each in probe.expect)
-        outcome, reason, text = _decide(judged, observation.text)
+        judged = tuple([_judge(each, values) for each in probe.expect])
+        outcome, reason, text = Outcome.ok, "", observation.text
+        for each in judged:
+            if each.outcome is not Outcome.ok:
+                outcome, reason, text = _decide(judged)
+                break
     return CheckResult(
         probe=probe.id,
         location=location,
@@ -105,12 +110,10 @@ def _uneven(reason: str) -> tuple[Outcome, str]:
     return (Outcome.unknown if reason == "expression_error" else Outcome.failed), reason
 
 
-def _decide(judged: Sequence[Judged], text: str) -> tuple[Outcome, str, str]:
-    for outcome in _ORDER:
-        for each in judged:
-            if each.outcome is outcome:
-                return outcome, each.reason, explain(each)
-    return Outcome.ok, "", text
+def _decide(judged: Sequence[Judged]) -> tuple[Outcome, str, str]:
+    """Outcome, reason and text, where not all is well."""
+    worst = min(judged, key=lambda each: _RANK[each.outcome])
+    return worst.outcome, worst.reason, explain(worst)
 
 
 def _passed_over(expectation: Expectation) -> Judged:

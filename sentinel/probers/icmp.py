@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
@@ -87,6 +88,12 @@ class Icmp:
     source_ip: str = key("Address of this machine to send from.", default="")
     ip: Literal["any", "ipv4", "ipv6"] = key("Which addresses to use.", default="any")
 
+    _packet: Packet = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        packet = _packet(self.size, self.ttl, self.dont_fragment, self.source_ip)
+        object.__setattr__(self, "_packet", packet)
+
     def host(self) -> str:
         """The host that is pinged."""
         return self.host_.lower()
@@ -103,15 +110,18 @@ class Icmp:
         if isinstance(found, Unfound):
             return _unfound(self, found, resolve_s)
         address = found[0]
-        echoes = await self._echoes(address, world)
+        echoes: Sequence[Echo]
+        if self.count == 1:
+            until = min(world.deadline, started + resolve_s + self.wait)
+            echoes = (await transport.pinger.ping(address, self._packet, until),)
+        else:
+            echoes = await self._echoes(address, world)
         duration_s = transport.now() - started
         return _observed(
             self, _counted(echoes, address.ip, resolve_s=resolve_s, duration_s=duration_s)
         )
 
     async def _echoes(self, address: Address, world: ProbeWorld) -> Sequence[Echo]:
-        if self.count == 1:
-            return [await self._pinged(address, world)]
         turns = (self._in_turn(address, world, turn) for turn in range(self.count))
         return [echo for echo in await asyncio.gather(*turns) if echo is not None]
 
@@ -125,8 +135,13 @@ class Icmp:
 
     async def _pinged(self, address: Address, world: ProbeWorld) -> Echo:
         until = min(world.deadline, world.transport.now() + self.wait)
-        packet = Packet(self.size, self.ttl, self.dont_fragment, self.source_ip)
-        return await world.transport.pinger.ping(address, packet, until)
+        return await world.transport.pinger.ping(address, self._packet, until)
+
+
+@lru_cache(maxsize=1024)
+def _packet(size: int, ttl: int, dont_fragment: bool, source_ip: str) -> Packet:
+    """Most probes send the same."""
+    return Packet(size, ttl, dont_fragment, source_ip)
 
 
 class _Count(msgspec.Struct, frozen=True):
@@ -169,6 +184,8 @@ class _Count(msgspec.Struct, frozen=True):
 def _counted(
     echoes: Sequence[Echo], address: str, *, resolve_s: float, duration_s: float
 ) -> _Count:
+    if len(echoes) == 1:
+        return _counted_one(echoes, address, resolve_s, duration_s)
     replies = [echo for echo in echoes if not echo.reason]
     heard = replies or echoes
     phases = {
@@ -187,6 +204,19 @@ def _counted(
             "jitter_s": sum(apart) / len(apart) if apart else 0.0,
         }
     return _Count(echoes, replies, address, duration_s, phases, rtt)
+
+
+def _counted_one(
+    echoes: Sequence[Echo], address: str, resolve_s: float, duration_s: float
+) -> _Count:
+    """The same of one packet: nearly every check sends one."""
+    (echo,) = echoes
+    rtt_s = echo.rtt_s
+    phases = {"resolve": resolve_s, "setup": echo.setup_s, "rtt": rtt_s}
+    if echo.reason:
+        return _Count(echoes, (), address, duration_s, phases, {})
+    rtt = {"min_s": rtt_s, "avg_s": rtt_s, "max_s": rtt_s, "jitter_s": 0.0}
+    return _Count(echoes, echoes, address, duration_s, phases, rtt)
 
 
 def _unfound(icmp: Icmp, found: Unfound, resolve_s: float) -> Observation:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from sentinel.monitor.probe import CheckResult
 from sentinel.store.rollups import Rollup
-from sentinel.store.samples import Checked
+from sentinel.store.samples import Checked, Packed
 from sentinel.timeline.chain import Sealed
 from sentinel.timeline.facts import Fact, Recorded
 from sentinel.words import Labels, Severity
@@ -149,7 +149,7 @@ class Change:
     alerts_gone: Sequence[str] = ()
     incidents: Sequence[IncidentRow] = ()
     probe_states: Sequence[ProbeState] = ()
-    results: Sequence[CheckResult] = ()
+    results: Sequence[CheckResult | Packed] = ()
     evidence: Mapping[str, bytes] = field(default_factory=dict)
     documents: Sequence[Document] = ()
     activations: Sequence[Activation] = ()

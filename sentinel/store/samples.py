@@ -46,6 +46,17 @@ _decode = msgspec.msgpack.Decoder().decode
 _decode_entries = msgspec.msgpack.Decoder(list[Entry]).decode
 
 
+class Packed(msgspec.Struct, frozen=True, gc=False):
+    """A result as it is stored, with what finds it. `due_at` is in microseconds."""
+
+    probe: str
+    location: str
+    due_at: int
+    shape: Shape
+    shape_id: int
+    body: bytes
+
+
 class Checked(NamedTuple):
     """What counting needs of a result."""
 
@@ -85,25 +96,33 @@ class Interned:
         self._fresh.clear()
 
 
-def write(sql: Sql, results: Sequence[CheckResult], interned: Interned) -> None:
+def packed(result: CheckResult) -> Packed:
+    """For ``Change.results``, where the result is at hand and the writer has not to go back to all
+    of it."""
+    shape, shape_id = _known_shape(result)
+    due_at = micros(result.due_at)
+    body = pack(result, shape_id, due_at)
+    return Packed(result.probe, result.location, due_at, shape, shape_id, body)
+
+
+def write(sql: Sql, results: Sequence[CheckResult | Packed], interned: Interned) -> None:
     """Store results; those of a slot already there, and those older than what was pruned, are
     dropped. Their buckets become due for a rollup."""
     floor = mark(sql, "results_from")
     series, shapes, buckets = list[Row](), list[Row](), set[int]()
     parts: dict[tuple[int, int], list[Entry]] = {}
     for result in results:
-        due_at = micros(result.due_at)
+        one = result if isinstance(result, Packed) else packed(result)
+        due_at = one.due_at
         if due_at < floor:
             continue
-        series_id = id_of_series(result.probe, result.location)
-        shape = shape_of(result)
-        shape_id = id_of_shape(shape)
+        series_id = id_of_series(one.probe, one.location)
         if interned.is_new(series_id):
-            series.append((series_id, result.probe, result.location))
-        if interned.is_new(shape_id):
-            shapes.append((shape_id, json.dumps(shape)))
+            series.append((series_id, one.probe, one.location))
+        if interned.is_new(one.shape_id):
+            shapes.append((one.shape_id, json.dumps(one.shape)))
         place = due_at - due_at % WINDOW_US, series_id % PARTS
-        parts.setdefault(place, []).append((series_id, due_at, pack(result, shape_id)))
+        parts.setdefault(place, []).append((series_id, due_at, one.body))
         buckets.add(due_at - due_at % BUCKET_US)
     if series:
         sql.run_many(_INSERT.format("series (id, probe, location)", "?, ?, ?"), series)
@@ -155,6 +174,31 @@ def _hashed(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
+def _known_shape(result: CheckResult) -> tuple[Shape, int]:
+    """The shape of a result and its id, found by its names one after another: many probes have the
+    same, and flat texts are told apart faster than what is nested."""
+    names: list[str | int] = []
+    for one in result.judged:
+        names += (one.source, len(one.actual))
+        names += one.actual
+    names.append(len(result.phases))
+    names += result.phases
+    for sample in result.samples:
+        names += (sample.name, sample.unit)
+    flat = tuple(names)
+    known = _shapes.get(flat)
+    if known is None:
+        if len(_shapes) >= _MOST_SHAPES:
+            _shapes.clear()
+        shape = shape_of(result)
+        known = _shapes[flat] = (shape, id_of_shape(shape))
+    return known
+
+
+_shapes: dict[tuple[str | int, ...], tuple[Shape, int]] = {}
+_MOST_SHAPES = 16_384
+
+
 def shape_of(result: CheckResult) -> Shape:
     return (
         tuple([(judged.source, tuple(judged.actual)) for judged in result.judged]),
@@ -163,11 +207,11 @@ def shape_of(result: CheckResult) -> Shape:
     )
 
 
-def pack(result: CheckResult, shape_id: int) -> bytes:
-    """A result without what its slot and shape already say."""
+def pack(result: CheckResult, shape_id: int, due_at: int) -> bytes:
+    """A result without what its slot (due at so many microseconds) and shape already say."""
     body = (
         shape_id,
-        micros(result.started_at) - micros(result.due_at),
+        micros(result.started_at) - due_at,
         result.duration_s,
         _NUMBER[result.outcome],
         result.reason,

@@ -6,6 +6,7 @@ from sentinel.engine import batch as batches
 from sentinel.engine.batch import FEW_STEADY, MOST_RESULTS, Batch
 from sentinel.engine.runner import Runner
 from sentinel.store.journal import InboxRow
+from sentinel.timeline.codec import instant
 from tests.monitor.builders import NOON, a_probe, a_result, after
 
 MINUTE = timedelta(minutes=1)
@@ -83,7 +84,7 @@ def test_what_is_given_back_comes_before_what_came_since_and_yields_to_what_is_n
     batch.tell("p0", InboxRow("new", "verdict", {}, NOON))
     batch.give_back(taken)
     again = batch.take(NOON).change()
-    assert [1, 2] == [round((r.due_at - NOON) / MINUTE) for r in again.results]
+    assert [1, 2] == [round((instant(r.due_at) - NOON) / MINUTE) for r in again.results]
     assert ["new"] == [row.id for row in again.inbox]
     assert len(again.probe_states) == 1
 
@@ -95,7 +96,7 @@ def test_while_nothing_is_taken_only_the_newest_results_stay():
         batch.add(runner, a_result(slot=slot, probe="p0"), steady=False)
     batch.give_back(batch.take(NOON))
     assert (MOST_RESULTS, 10) == (batch.results, dropped.count)
-    assert batch.take(NOON).results[0].due_at == NOON + 10 * MINUTE
+    assert instant(batch.take(NOON).results[0].due_at) == NOON + 10 * MINUTE
 
 
 def test_evidence_that_waits_is_bounded():

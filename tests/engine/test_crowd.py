@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from sentinel.engine.results import CROWD, LONGEST, TOGETHER, Crowd
+from sentinel.engine.results import CROWD, LONGEST, SHORTEST, TOGETHER, Crowd
 from sentinel.engine.watcher import FLOOR
 from sentinel.monitor.verdict import Verdict
+from sentinel.timeline.codec import micros
 from sentinel.words import Outcome, Seconds
 from tests.engine.watching import NOON, bad, played, script, scripted, watching
 
@@ -37,7 +38,8 @@ def test_the_more_there_are_the_shorter_one_waits_for_others():
 
     assert apart(CROWD - 1) == 0.0
     assert apart(CROWD) == LONGEST.total_seconds()
-    assert apart(1000) == pytest.approx(0.007, rel=0.01)
+    assert apart(500) == pytest.approx(0.014, rel=0.01)
+    assert apart(1000) == SHORTEST.total_seconds()
 
 
 @played
@@ -59,7 +61,7 @@ async def test_every_check_of_a_crowd_is_counted_committed_and_checked_again():
         await watch.advance(30)
         begun = sum(len(script(probe).worlds) for probe in crowd)
         await watch.advance(TOGETHER.total_seconds() * 2)
-        counted = watch.metrics.check_of[Outcome.ok]._value.get()
+        counted = watch.metrics.checks.of[Outcome.ok]
         await watch.advance(2)
         slots = [result.due_at for result in await watch.results("shop-7")]
     assert begun <= counted
@@ -80,7 +82,7 @@ async def test_what_a_crowd_left_unread_is_committed_when_the_watcher_stops():
     committed = [
         (result.probe, result.due_at) for change in journal.changes for result in change.results
     ]
-    assert (waiting[0], slot) in committed
+    assert (waiting[0], micros(slot)) in committed
 
 
 @played

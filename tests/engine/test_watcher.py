@@ -13,6 +13,7 @@ from sentinel.monitor.probe import Confirm, Observation, Retry
 from sentinel.monitor.verdict import Verdict, VerdictState, regular_slot
 from sentinel.store.journal import Change, PresentAlert
 from sentinel.testing import ManualClock
+from sentinel.timeline.codec import instant
 from sentinel.words import Outcome, Seconds, Severity
 from tests.engine.watching import (
     NOON,
@@ -247,11 +248,11 @@ async def test_results_state_and_a_changed_verdict_are_one_commit():
         await watch.until(Verdict.firing)
         change = watch.journal.changes[-1]
         result, row, state = change.results[-1], change.inbox[0], change.probe_states[0]
-        slot_us = round(result.due_at.timestamp() * 1e6)
+        slot_us = result.due_at
         assert f"verdict/acme-home/local/{slot_us}" == row.id
         assert {"probe": "acme-home", "location": "local", "slot_us": slot_us} == dict(row.body)
         assert VerdictState.from_json(state.state).state is Verdict.firing
-        assert state.slot_at == result.due_at
+        assert state.slot_at == instant(slot_us)
 
 
 @played

@@ -104,7 +104,7 @@ async def test_results_of_the_first_schema_are_read_beside_those_written_togethe
                 (shape_id, json.dumps(shape)),
             )
             window_at = due_at - due_at % samples.WINDOW_US
-            packed = samples.pack(one, shape_id)
+            packed = samples.pack(one, shape_id, due_at)
             link.run("INSERT INTO results VALUES (?, ?, ?, ?)", (window_at, series, due_at, packed))
         link.commit()
     async with opened(where) as journal:
