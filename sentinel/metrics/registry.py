@@ -6,7 +6,6 @@ line to explain*: what is counted here is in no fold and is lost with the proces
 """
 
 import asyncio
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,10 +26,10 @@ from sentinel import __version__
 from sentinel.errors import FailureReason
 from sentinel.metrics.counts import Outcomes, Spans
 from sentinel.metrics.families import ProbeFamilies
+from sentinel.metrics.packing import packer, takes_gzip
 from sentinel.words import Severity
 
 OPENMETRICS = "application/openmetrics-text"
-_GZIP = zlib.MAX_WBITS | 16
 _LAG = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 _COMMIT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -246,10 +245,10 @@ class Metrics:
         if not takes_gzip(encodings):
             yield from plain
             return
-        packer = zlib.compressobj(level=1, wbits=_GZIP)
+        gzip = packer()
         for part in plain:
-            yield packer.compress(part)
-        yield packer.flush()
+            yield gzip.compress(part)
+        yield gzip.flush()
 
     def _plain(self, *, wants_openmetrics: bool) -> Iterator[bytes]:
         if wants_openmetrics:
@@ -275,12 +274,3 @@ def _set(family: Gauge, labels: Sequence[str], value: float | None) -> None:
         family.remove(*labels)
     else:
         family.labels(*labels).set(value)
-
-
-def takes_gzip(encodings: str) -> bool:
-    """Whether an ``Accept-Encoding`` header lets the answer be packed with gzip."""
-    for each in encodings.lower().split(","):
-        name, _, quality = each.partition(";")
-        if name.strip() == "gzip":
-            return quality.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False

@@ -5,7 +5,6 @@ labels' values, numbers as Go prints them (``200``, ``1.1``, ``3.668918509e+09``
 are the original's; `FAILURE` is ours.
 """
 
-import zlib
 from collections.abc import Iterator, Mapping
 
 from sentinel.blackbox.probed import Labels, Probed
@@ -68,7 +67,6 @@ HELP: Mapping[str, str] = {
 _HEADS: Mapping[str, str] = {
     name: f"# HELP {name} {about}\n# TYPE {name} gauge\n{name}" for name, about in HELP.items()
 }
-_GZIP = zlib.MAX_WBITS | 16
 
 
 def page_of(probed: Probed, *, timeout_s: float) -> str:
@@ -105,9 +103,3 @@ def go_number(value: float) -> str:
     if value < 0:
         return f"-{go_number(-value).removeprefix('+')}"
     return number_text(value).removesuffix(".0")
-
-
-def gzipped(body: bytes) -> bytes:
-    """Packed as HTTP's ``gzip``, for speed and not for size."""
-    packer = zlib.compressobj(level=1, wbits=_GZIP)
-    return packer.compress(body) + packer.flush()

@@ -19,8 +19,8 @@ from sentinel.blackbox.module import Module
 from sentinel.library.modules import Modules, ModulesRefused, read_modules
 from sentinel.library.modules_dump import dump_modules
 from sentinel.metrics.exporter import ExporterMetrics
-from sentinel.metrics.registry import takes_gzip
-from sentinel.metrics.scrape import CONTENT_TYPE, gzipped
+from sentinel.metrics.packing import gzipped, takes_gzip
+from sentinel.metrics.scrape import CONTENT_TYPE
 from sentinel.web.blackbox_probing import TIMEOUT_HEADER, Answer, Prober, parameters, refused
 
 log = logging.getLogger("sentinel.blackbox")

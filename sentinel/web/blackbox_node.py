@@ -11,8 +11,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from sentinel.engine.node import Node
 from sentinel.library.catalog import Catalog
-from sentinel.metrics.registry import takes_gzip
-from sentinel.metrics.scrape import CONTENT_TYPE, gzipped
+from sentinel.metrics.packing import gzipped, takes_gzip
+from sentinel.metrics.scrape import CONTENT_TYPE
 from sentinel.web.auth import caller, foreign
 from sentinel.web.blackbox import read_file
 from sentinel.web.blackbox_allow import AllowList

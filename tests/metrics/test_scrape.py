@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from sentinel.blackbox.probed import Probed
-from sentinel.metrics.scrape import HELP, go_number, gzipped, page_of
+from sentinel.metrics.packing import gzipped
+from sentinel.metrics.scrape import HELP, go_number, page_of
 
 PROBED = Probed(
     False,
