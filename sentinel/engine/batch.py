@@ -9,7 +9,7 @@ where there are many such in a commit they are written at most once a minute eac
 such a probe is as well as it was; that its last minute was good is in its results.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from sentinel.monitor.probe import CheckResult
 from sentinel.monitor.verdict import microseconds
 from sentinel.store.journal import Change, InboxRow, ProbeState
 from sentinel.store.samples import Packed, packed
+from sentinel.timeline.codec import micros
 
 MOST_RESULTS = 20_000
 MOST_EVIDENCE_BYTES = 16_000_000
@@ -34,7 +35,8 @@ class Batch:
         self._on_dropped = on_dropped
         self._results: deque[Packed] = deque()
         self._dirty: dict[str, Runner] = {}
-        self._steady: dict[str, Runner] = {}
+        self._steady: OrderedDict[str, tuple[Runner, int]] = OrderedDict()
+        """With the slot since when each waits, the longest waiting first."""
         self._rows: dict[str, ProbeState] = {}
         self._inbox: dict[str, InboxRow] = {}
         self._evidence: dict[str, bytes] = {}
@@ -50,8 +52,12 @@ class Batch:
 
     def add(self, runner: Runner, result: CheckResult, *, steady: bool) -> None:
         """A result, and with it the runner's state as it is when the commit begins."""
-        self._results.append(packed(result))
-        (self._steady if steady else self._dirty)[runner.probe.id] = runner
+        one = packed(result)
+        self._results.append(one)
+        if not steady:
+            self._dirty[one.probe] = runner
+        elif one.probe not in self._steady:
+            self._steady[one.probe] = (runner, one.due_at)
 
     def touch(self, runner: Runner) -> None:
         """The runner's state alone: a ping came."""
@@ -59,8 +65,8 @@ class Batch:
 
     def hurry(self) -> None:
         """Steady states wait no longer: this is the last commit."""
-        self._dirty = {**self._steady, **self._dirty}
-        self._steady = {}
+        self._dirty = {**{id: runner for id, (runner, _) in self._steady.items()}, **self._dirty}
+        self._steady.clear()
 
     def drop(self, row: ProbeState) -> None:
         """The row's probe is gone: this row is its last."""
@@ -78,24 +84,26 @@ class Batch:
 
     def take(self, now: datetime) -> "Taken":
         """All that waits, as one change; only steady states may wait on."""
-        due = self._dirty
-        for id in self._steady_due(now):
-            due[id] = self._steady.pop(id)
+        due = {**self._steady_due(now), **self._dirty}
         rows = dict(self._rows)
         for id, runner in due.items():
             rows[id] = runner.row(self._location)
-            runner.stored_at = now
         taken = Taken(tuple(self._results), rows, self._inbox, self._evidence)
         self._results = deque()
         self._dirty, self._rows, self._inbox, self._evidence = {}, {}, {}, {}
         return taken
 
-    def _steady_due(self, now: datetime) -> list[str]:
-        steady = self._steady
-        if len(steady) <= FEW_STEADY:
-            return list(steady)
-        before = now - STEADY_APART
-        return [id for id, runner in steady.items() if runner.stored_at <= before]
+    def _steady_due(self, now: datetime) -> dict[str, Runner]:
+        """Those that have waited long enough, and wait no more; all, where they are few."""
+        before = micros(now - STEADY_APART)
+        few, due = len(self._steady) <= FEW_STEADY, dict[str, Runner]()
+        while self._steady:
+            id, (runner, since) = next(iter(self._steady.items()))
+            if since > before and not few:
+                break
+            due[id] = runner
+            del self._steady[id]
+        return due
 
     def give_back(self, taken: "Taken") -> None:
         """The journal refused: it waits again, unless something newer took its place."""

@@ -1,16 +1,7 @@
-"""What checks came to: judged, folded into verdicts, shown, and handed to the next commit.
-
-A check that ends is read at once while there are few. From `CROWD` a second on, those that end
-within `TOGETHER` are read one after another: a check's measurements are taken by then, its next slot
-is long known, and code that runs ten times in a row finds its instructions and data where it left
-them. What a probe that is pending or recovering came to is read at once: a page may wait for it.
-Starts share a wake-up too, so many that `SHARED` of them come together and none waits longer than
-`LONGEST`: after each rest a processor has to find everything anew, which at a thousand checks a
-second costs a third of them. Where they come faster, they are as many as come in `SHORTEST`.
-"""
+"""What checks came to: judged, folded into verdicts, shown, and handed to the next commit."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -25,39 +16,9 @@ from sentinel.engine.stall import excused
 from sentinel.metrics.registry import Metrics
 from sentinel.monitor.probe import CheckResult, Observation
 from sentinel.monitor.verdict import fold
+from sentinel.words import Outcome
 
 log = logging.getLogger(__name__)
-
-CROWD = 20
-TOGETHER = timedelta(milliseconds=20)
-SOON = TOGETHER / 2
-"""A wake-up that comes so soon after the reading is due serves for it, too."""
-SHARED = 7
-"""More would save little, and each check's own times count what is done for the others."""
-LONGEST = timedelta(milliseconds=100)
-SHORTEST = timedelta(milliseconds=12)
-_SECOND = timedelta(seconds=1)
-
-
-class Crowd:
-    """Whether checks end so often that they are better read together: from `CROWD` in a second,
-    told anew each second. `apart` is how long one start may wait for others."""
-
-    def __init__(self) -> None:
-        self._until: datetime | None = None
-        self._count = 0
-        self.here = False
-        self.apart = timedelta(0)
-
-    def count(self, now: datetime) -> bool:
-        """One more ended now; whether that is a crowd."""
-        self._count += 1
-        if self._until is None or now >= self._until:
-            self.here = self._until is not None and self._count >= CROWD
-            shared = min(SHARED * _SECOND / self._count, LONGEST)
-            self.apart = max(shared, SHORTEST) if self.here else timedelta(0)
-            self._until, self._count = now + _SECOND, 0
-        return self.here
 
 
 class Results:
@@ -98,7 +59,7 @@ class Results:
             result = replace(result, evidence=kept.digest)
             runner.state = replace(runner.state, evidence=kept.digest)
         learnt = runner.learn(observation, result)
-        steady = before.steady and runner.state.steady and not learnt
+        steady = result.outcome is Outcome.ok and before.steady and not learnt
         self._show(runner, observation, result)
         self._blindness.saw(runner, result, now)
         self._committer.add(runner, result, steady=steady)

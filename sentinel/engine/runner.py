@@ -27,12 +27,12 @@ class Runner:
     `due_at` is when its next check is due: an entry of the schedule with another instant is
     stale. `give_up_at` is on the monotonic clock. `checked_at` and `unreachable` are what
     blindness is judged by. `row_at` orders its stored rows: later than the last one always,
-    also when only a ping came. `stored_at` is when the last one was handed to the journal.
+    also when only a ping came.
     """
 
     __slots__ = (
         "checked_at", "due_at", "give_up_at", "host", "kept", "kept_at", "needed", "pings", "probe",
-        "row_at", "slots", "stalled", "started_at", "state", "stored_at", "task", "unreachable", "waiting",
+        "row_at", "slots", "stalled", "started_at", "state", "task", "unreachable", "waiting",
     )  # fmt: skip
 
     def __init__(self, probe: Probe) -> None:
@@ -41,7 +41,6 @@ class Runner:
         self.kept_at: datetime | None = None
         self.pings: tuple[Pings, ...] = ()
         self.row_at = EPOCH
-        self.stored_at = EPOCH
         self.due_at: datetime | None = None
         self.started_at = EPOCH
         self.give_up_at = 0.0

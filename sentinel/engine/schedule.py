@@ -1,8 +1,7 @@
 """When which probe is due: second by second, and turns for rechecks by host.
 
-Those of the second that is under way are a heap. Those of later ones lie by their second as they
-came, and are put in order when it begins: one heap of all would be walked from end to end, over
-memory long cold, for each check.
+The entries of a second lie as they came, and are put in order when it begins: a heap of all would
+be walked from end to end, over memory long cold, for each check.
 
 A recheck is granted at most once a second per host (rule 2), so that a hundred probes of one
 sick shop do not fall upon it together. A probe that would have to wait longer than until its
@@ -10,9 +9,11 @@ regular slot takes that instead and uses no turn.
 """
 
 import heapq
-import itertools
+from bisect import insort
 from datetime import datetime, timedelta
+from itertools import count
 
+from sentinel.engine.crowd import LONGEST
 from sentinel.engine.runner import Runner
 from sentinel.monitor.verdict import next_due_at
 
@@ -26,13 +27,15 @@ class Schedule:
     """Runners in order of their due time; each stands in it at most once, stale entries aside."""
 
     def __init__(self) -> None:
-        self._heap: list[_Entry] = []
+        self._due: list[_Entry] = []
+        """What is due before `_until`, in order; those before `_place` had their turn."""
+        self._place = 0
         self._until = 0
-        """What is due before this second of the epoch stands in the heap."""
+        """A second of the epoch."""
         self._later: dict[int, list[_Entry]] = {}
         self._seconds: list[int] = []
         """A heap of the seconds of `_later`."""
-        self._order = itertools.count()
+        self._order = count()
         self._turns: dict[str, datetime] = {}
 
     def put(self, runner: Runner, at: datetime) -> None:
@@ -41,7 +44,7 @@ class Schedule:
         entry = (at, next(self._order), runner)
         second = int(at.timestamp())
         if second < self._until:
-            heapq.heappush(self._heap, entry)
+            insort(self._due, entry, lo=self._place)
         elif second in self._later:
             self._later[second].append(entry)
         else:
@@ -50,26 +53,34 @@ class Schedule:
 
     def next_at(self) -> datetime | None:
         """When the earliest is due; None: nothing is."""
-        heap = self._heap
         while True:  # bounded by the entries
-            while heap and heap[0][2].due_at != heap[0][0]:
-                heapq.heappop(heap)
-            if heap:
-                return heap[0][0]
+            while self._place < len(self._due):
+                at, _, runner = self._due[self._place]
+                if runner.due_at == at:
+                    return at
+                self._place += 1
+            self._place = 0
             if not self._seconds:
+                self._due = []
                 return None
             second = heapq.heappop(self._seconds)
-            self._heap = heap = self._later.pop(second)
+            self._due = sorted(self._later.pop(second))
             self._until = second + 1
-            heapq.heapify(heap)
 
     def pop(self, now: datetime) -> Runner | None:
         """The earliest that is due at `now`; it is no longer in the schedule, its `due_at` stays."""
         at = self.next_at()
-        return heapq.heappop(self._heap)[2] if at is not None and at <= now else None
+        if at is None or at > now:
+            return None
+        self._place += 1
+        return self._due[self._place - 1][2]
 
     def next_due(self, runner: Runner, now: datetime) -> datetime:
-        """When a runner whose check ended at `now` is due next."""
+        """When a runner whose check ended at `now` is due next: in a slot of its own, also when the
+        check began and ended a little before its own."""
+        slot_at = runner.state.slot_at
+        if slot_at is not None and now < slot_at <= now + LONGEST:
+            now = slot_at
         regular = runner.slots.after(now)
         if not runner.state.sick:
             return regular

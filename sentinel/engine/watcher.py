@@ -23,9 +23,10 @@ from sentinel.engine.batch import removed_row
 from sentinel.engine.blindness import Blindness
 from sentinel.engine.checking import GRACE_S, Checker, Seen
 from sentinel.engine.committer import Committer
+from sentinel.engine.crowd import SOON, TOGETHER, Crowd
 from sentinel.engine.pings import add_ping
 from sentinel.engine.redaction import Redactor, secret_values
-from sentinel.engine.results import SOON, TOGETHER, Crowd, Results
+from sentinel.engine.results import Results
 from sentinel.engine.runner import Runner, blank_row, is_blank
 from sentinel.engine.schedule import Schedule
 from sentinel.engine.stall import STALL
@@ -257,7 +258,9 @@ class Watcher:
             while True:
                 now = self._clock.now()
                 if self._came_late(now):
-                    self._stalled()
+                    self._metrics.stalls.inc()
+                    for runner in self._running:
+                        runner.stalled = True
                 self._sleeps_until = self._wakes_at = self._turn(now)
                 await self._clock.sleep_until(self._sleeps_until)
         except Exception as error:
@@ -267,21 +270,17 @@ class Watcher:
         """Whether the event loop, and so every check in flight, was held up."""
         return now - self._wakes_at > STALL
 
-    def _stalled(self) -> None:
-        self._metrics.stalls.inc()
-        for runner in self._running:
-            runner.stalled = True
-
     def _turn(self, now: datetime) -> datetime:
         """Do what is due; the instant to wake up at next."""
         self._sleeps_until = _NOW
         self._wakes_at = _NEVER
-        self._start_due(now)
+        early = self._crowd.early
+        self._start_due(now, now + early)
         if self._unread and now >= self._read_at:
             self._read(now)
         if now >= self._sweep_at:
             self._sweep(now)
-        wake_at = self._schedule.next_at() or _NEVER
+        wake_at = (self._schedule.next_at() or _NEVER) - early
         if self._unread:
             wake_at = min(wake_at, self._read_at)
         if self._running or self._blindness.worth_judging:
@@ -294,9 +293,9 @@ class Watcher:
         if at + FLOOR < self._sleeps_until:
             self._wake()
 
-    def _start_due(self, now: datetime) -> None:
+    def _start_due(self, now: datetime, until: datetime) -> None:
         for _ in range(MOST_AT_ONCE - len(self._running)):
-            runner = self._schedule.pop(now)
+            runner = self._schedule.pop(until)
             if runner is None:
                 return
             if runner.task is None:
@@ -308,7 +307,7 @@ class Watcher:
         if runner.state.slot_at is not None and due_at <= runner.state.slot_at:
             log.warning("the clock went back", extra={"probe": runner.probe.id})
             runner.state = replace(runner.state, slot_at=None)
-        self._metrics.start_lag.observe((now - due_at).total_seconds())
+        self._metrics.start_lag.observe(abs((now - due_at).total_seconds()))
         runner.started_at = now
         runner.stalled = False
         runner.give_up_at = self._clock.monotonic() + runner.probe.timeout_s + GRACE_S

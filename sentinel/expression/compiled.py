@@ -72,9 +72,9 @@ class Expression:
         reads anything a target sent, else ``expression_error``.
         """
         if self._plain is not None:
-            held = self._plain(bindings)
-            if held is not None:
-                return held
+            found = self._plain(bindings)
+            if found is not None:
+                return found[0]
         if self._demands and unmet(self._demands, bindings):
             return False
         known: dict[str, Any] = dict(self._constants)
@@ -93,6 +93,21 @@ class Expression:
             raise self._failed("field_missing", _missing(missing)) from missing
         except Exception as wrong:  # the package raises builtins of every kind
             raise self._failed("field_type", _said(wrong)) from wrong
+
+    def compared(self, bindings: Mapping[str, Any]) -> tuple[bool, dict[str, Any]] | None:
+        """What `evaluate` and `scalars` would say, where the expression is plain comparisons and no
+        more: each value is looked up once. None: ask these."""
+        found = self._plain(bindings) if self._plain is not None else None
+        if found is None or len(found) != len(self._shown) + 1:
+            return None
+        actual: dict[str, Any] = {}
+        for name, value in zip(self._shown, found[1:], strict=True):
+            kind = type(value)
+            if kind is str:
+                actual[name] = value if len(value) <= MAX_SCALAR else shortened(value, MAX_SCALAR)
+            elif kind is not list:
+                actual[name] = value
+        return found[0], actual
 
     def _container(self, value: Any, below: "_Tree | None") -> Any:
         known = value if below is None else _pruned(value, below)

@@ -15,8 +15,8 @@ from typing import Any
 from sentinel.expression.demanded import conjuncts
 from sentinel.expression.tokens import Token
 
-Plain = Callable[[Mapping[str, Any]], bool | None]
-"""Whether it holds; None: ask the package."""
+Plain = Callable[[Mapping[str, Any]], tuple[Any, ...] | None]
+"""Whether it holds, and the value of each comparison in turn; None: ask the package."""
 
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -47,9 +47,15 @@ def plain(tokens: Sequence[Token]) -> Plain | None:
 
 
 def _all(parts: Sequence[Plain]) -> Plain:
-    def hold(bindings: Mapping[str, Any]) -> bool | None:
-        held = [part(bindings) for part in parts]
-        return None if None in held else all(held)
+    def hold(bindings: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        values: list[Any] = [True]
+        for part in parts:
+            found = part(bindings)
+            if found is None:
+                return None
+            values[0] = values[0] and found[0]
+            values += found[1:]
+        return tuple(values)
 
     return hold
 
@@ -91,7 +97,7 @@ def _list_closure(
         return None
     root, below = path[0], path[1:]
 
-    def hold(bindings: Mapping[str, Any]) -> bool | None:
+    def hold(bindings: Mapping[str, Any]) -> tuple[Any, ...] | None:
         try:
             value = bindings[root]
             for name in below:
@@ -100,7 +106,7 @@ def _list_closure(
             return None
         if type(value) is not list or any(type(each) is not str for each in value):
             return None
-        return compare(value, texts)
+        return compare(value, texts), value
 
     return hold
 
@@ -108,7 +114,7 @@ def _list_closure(
 def _closure(path: tuple[str, ...], compare: Callable[[Any, Any], bool], literal: Any) -> Plain:
     kind, root, below = type(literal), path[0], path[1:]
 
-    def hold(bindings: Mapping[str, Any]) -> bool | None:
+    def hold(bindings: Mapping[str, Any]) -> tuple[Any, ...] | None:
         try:
             value = bindings[root]
             for name in below:
@@ -119,7 +125,7 @@ def _closure(path: tuple[str, ...], compare: Callable[[Any, Any], bool], literal
             return None
         if value != value:
             return None  # the package refuses to order what is no number
-        return compare(value, literal)
+        return compare(value, literal), value
 
     return hold
 

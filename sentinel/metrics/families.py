@@ -26,10 +26,10 @@ are written, and of lines that are alike then the first is shown.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -44,6 +44,7 @@ from sentinel.words import Outcome
 PROBE_LABELS = ("probe", "kind", "location", "client", "service", "vendor")
 NEVER = frozenset({"instance", "job", *PROBE_LABELS})
 
+T = TypeVar("T", bound=Hashable)
 
 _Key = tuple[str | tuple[Any, ...], ...]
 """What a check's lines are of: a family without own labels by name, else name and own values."""
@@ -132,7 +133,7 @@ class ProbeFamilies:
 
     def __init__(self) -> None:
         self._shown: dict[tuple[str, str], _Shown] = {}
-        self._layouts: dict[_Layout, _Layout] = {}
+        self._alike: dict[Hashable, Any] = {}
         self._buckets: tuple[float, ...] = ()
         self._clean: Callable[[str], str] = str
         self._help: dict[str, str] = {name: family.help for name, family in KNOWN.items()}
@@ -181,7 +182,7 @@ class ProbeFamilies:
             return
         stands = (result.outcome, firing, result.reason)
         if shown.stands != stands:
-            shown.stands = stands
+            shown.stands = self._same(stands)
             shown.standing = _standing(shown, result.outcome, firing=firing, reason=result.reason)
         shown.checks[PLACES[result.outcome]] += 1
         if result.outcome is not Outcome.ok:
@@ -192,16 +193,17 @@ class ProbeFamilies:
             )
         key, values = _flat(observation.metrics, result.duration_s)
         if key != shown.key:
-            shown.layout = self._same(_lay_out(shown, key, self._clean))
+            shown.layout = self._same(_lay_out(shown, self._same(key), self._clean))
         if shown.kept is not None:
             values = [values[place] for place in shown.kept]
         shown.numbers = number_texts(values)
 
-    def _same(self, layout: _Layout) -> _Layout:
-        """One layout for all probes that show the same families: there are few such."""
-        if len(self._layouts) > MOST_LAYOUTS:
-            self._layouts.clear()
-        return self._layouts.setdefault(layout, layout)
+    def _same(self, one: T) -> T:
+        """One key, and one layout, for all probes that show the same families: there are few such."""
+        if len(self._alike) > MOST_LAYOUTS:
+            self._alike.clear()
+        same: T = self._alike.setdefault(one, one)
+        return same
 
     def pieces(self, *, openmetrics: bool = False) -> Iterator[str]:
         """The text format 0.0.4, or OpenMetrics', sorted by name, each family with HELP and TYPE.

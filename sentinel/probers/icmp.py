@@ -21,7 +21,8 @@ from sentinel.words import Outcome, Seconds
 
 MOST_PACKETS = 100
 MOST_SHOWN = 20
-_SHOWN = ("min", "avg", "max", "jitter")
+_SHOWN = {"min": "min_s", "avg": "avg_s", "max": "max_s", "jitter": "jitter_s"}
+_SAMPLES = {key: f"rtt.{key}" for key in _SHOWN.values()}
 
 _FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
 
@@ -254,7 +255,7 @@ def _observed(icmp: Icmp, count: _Count) -> Observation:
         samples=[
             Sample("timing.total_s", count.duration_s, "s"),
             Sample("loss_ratio", count.loss_ratio),
-            *(Sample(f"rtt.{name}", value, "s") for name, value in count.rtt.items()),
+            *[Sample(_SAMPLES[key], value, "s") for key, value in count.rtt.items()],
         ],
         evidence=Later(
             lambda: Evidence(
@@ -299,7 +300,7 @@ def _metrics(count: _Count) -> dict[str, Any]:
     }
     if count.replies:
         rtt, last = count.rtt, count.replies[-1]
-        shown["probe_icmp_rtt_seconds"] = {name: rtt[f"{name}_s"] for name in _SHOWN}
+        shown["probe_icmp_rtt_seconds"] = {stat: rtt[key] for stat, key in _SHOWN.items()}
         if last.hop_limit is not None:
             shown["probe_icmp_reply_hop_limit"] = last.hop_limit
     return shown

@@ -63,6 +63,8 @@ _SPACE = 512
 _ANCILLARY = socket.CMSG_SPACE(64) + socket.CMSG_SPACE(128)
 _EXTENDED_ERROR = struct.Struct("=IBBBxII")
 _SEQUENCES = 1 << 16
+_DRAWN = 256
+"""Nonces drawn from the system at once."""
 _MOST_LINES = 32
 """Sockets that stay open though nobody waits on them."""
 
@@ -162,11 +164,13 @@ class _Waiting:
 
     __slots__ = ("future", "host", "nonce", "sent_at", "sequence", "setup_s")
 
-    def __init__(self, future: "asyncio.Future[Echo | None]", sequence: int, host: str) -> None:
+    def __init__(
+        self, future: "asyncio.Future[Echo | None]", sequence: int, host: str, nonce: bytes
+    ) -> None:
         self.future = future
         self.sequence = sequence
         self.host = host
-        self.nonce = os.urandom(NONCE)
+        self.nonce = nonce
         self.sent_at = 0.0
         self.setup_s = 0.0
 
@@ -191,6 +195,7 @@ class _Line:
         if not self._raw:  # the kernel puts its own number in place of ours
             self._identifier = self._socket.getsockname()[1]
         self._next = int.from_bytes(os.urandom(2), "big")
+        self._nonces: list[bytes] = []
         self._ttl = 0
         sockets.watch(self._socket.fileno(), READ, self._ready)
 
@@ -199,8 +204,12 @@ class _Line:
         sequence = self._free()
         if sequence is None:
             return Echo(Reason.client_failed, 0.0, f"{_SEQUENCES} requests are under way")
-        waiting = _Waiting(asyncio.get_running_loop().create_future(), sequence, address.ip)
-        payload = waiting.nonce[: packet.size] + bytes(max(packet.size - NONCE, 0))
+        if not self._nonces:
+            drawn = os.urandom(NONCE * _DRAWN)
+            self._nonces = [drawn[at : at + NONCE] for at in range(0, len(drawn), NONCE)]
+        future = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(future, sequence, address.ip, self._nonces.pop())
+        payload = waiting.nonce.ljust(packet.size, b"\0")[: packet.size]
         content = request(self._family, self._identifier, sequence, payload)
         self.waiting[sequence] = waiting
         waiting.sent_at = time.monotonic()

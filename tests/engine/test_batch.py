@@ -43,20 +43,21 @@ def test_of_many_steady_states_each_is_written_once_a_minute_and_all_others_at_o
     batch, _ = a_batch()
     many = runners(FEW_STEADY + 50)
 
-    def written(minutes: float) -> int:
+    def written(slot: int, minutes: float) -> int:
         for runner in many:
-            batch.add(runner, a_result(probe=runner.probe.id), steady=runner is not many[0])
+            result = a_result(slot=slot, probe=runner.probe.id)
+            batch.add(runner, result, steady=runner is not many[0])
         return len(batch.take(NOON + minutes * MINUTE).rows)
 
     everyone = FEW_STEADY + 50
-    assert [everyone, 1, 1, everyone] == [written(at) for at in (0, 0.1, 0.9, 1)]
+    asked = [(0, 0), (0, 0.9), (0, 1), (1, 1.1), (1, 1.9), (2, 2)]
+    assert [1, 1, everyone, 1, 1, everyone] == [written(slot, at) for slot, at in asked]
 
 
 def test_at_the_end_steady_states_wait_no_longer():
     batch, _ = a_batch()
     many = runners(FEW_STEADY + 50)
     for runner in many:
-        runner.stored_at = NOON
         batch.add(runner, a_result(probe=runner.probe.id), steady=True)
     assert not batch.take(NOON).rows
     assert not batch

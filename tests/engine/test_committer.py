@@ -67,9 +67,7 @@ async def test_the_last_commit_leaves_no_state_behind():
     committer, journal, _ = a_committer(clock)
     committer.start()
     for number in range(FEW_STEADY + 1):
-        runner = a_runner(f"p{number}")
-        runner.stored_at = NOON
-        committer.add(runner, a_result(probe=f"p{number}"), steady=True)
+        committer.add(a_runner(f"p{number}"), a_result(probe=f"p{number}"), steady=True)
     await committer.close()
     assert [FEW_STEADY + 1] == [len(change.probe_states) for change in journal.changes]
 

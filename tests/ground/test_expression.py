@@ -14,6 +14,7 @@ from sentinel.errors import ExpressionFailed, ExpressionRefused
 from sentinel.expression import Expression, compile_expression, default_reason
 from sentinel.expression.plain import plain
 from sentinel.expression.tokens import tokens_of
+from sentinel.words import CUT
 
 NAMES = {
     "status": "int",
@@ -377,6 +378,19 @@ def test_a_plain_comparison_is_what_the_package_says(
     package = replace(quick, _plain=None, _demands=())
     bindings = {**roots, "timing": {**below, "total_s": total}, "json": below, "labels": below}
     assert outcome_of(package, bindings) == outcome_of(quick, bindings)
+    known = quick.compared(bindings)
+    if known is not None:
+        assert known[0] is outcome_of(package, bindings)
+        assert list(known[1].items()) == list(package.scalars(bindings).items())
+
+
+def test_what_is_plain_is_looked_up_once():
+    both = expression('status == 200 && body.contains("basket")')
+    assert both.compared(VALUES) == (True, {"status": 200, "body": "Add to basket"})
+    long = expression(f'body == "{"y" * 300}"').compared({"body": "x" * 300})
+    assert long == (False, {"body": "x" * 200 + CUT})
+    assert expression("status > 1 && status < 3").compared(VALUES) is None
+    assert expression("size(body) > 1").compared(VALUES) is None
 
 
 @pytest.mark.parametrize("order", ["==", "!=", "<", "<=", ">", ">="])
