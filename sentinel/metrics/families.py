@@ -28,7 +28,7 @@ are written, and of lines that are alike then the first is shown.
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain
 from typing import Any, TypeVar
 
 from prometheus_client import Metric
@@ -37,7 +37,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sentinel.metrics import durations
 from sentinel.metrics.durations import Durations
 from sentinel.metrics.known import EVERY_CHECK, KNOWN
-from sentinel.metrics.written import escape, label_name, number_text, number_texts
+from sentinel.metrics.written import escape, label_name, lines_of, number_text, number_texts
 from sentinel.monitor.probe import CheckResult, Observation, Probe
 from sentinel.words import Outcome
 
@@ -120,7 +120,7 @@ _SELDOM = (Outcome.warn, Outcome.unknown)
 that ``rate()`` sees the first failure."""
 _OTHERS_IN_ORDER = [PLACES[each] for each in (Outcome.failed, *_SELDOM)]
 MOST_LAYOUTS = 1000
-TOGETHER = 2000
+TOGETHER = 1000
 """Probes whose lines are joined at once: some milliseconds."""
 _KINDS: Mapping[str, str] = {TOTAL: "counter", durations.NAME: "histogram"}
 OURS = frozenset(family.name for family in EVERY_CHECK)
@@ -208,22 +208,24 @@ class ProbeFamilies:
     def pieces(self, *, openmetrics: bool = False) -> Iterator[str]:
         """The text format 0.0.4, or OpenMetrics', sorted by name, each family with HELP and TYPE.
 
-        A piece has the lines of at most `TOGETHER` probes, so that others may run between two; all
-        pieces are of the moment when the first was asked for."""
-        alike: dict[tuple[tuple[str, ...], int], list[_Shown]] = {}
-        for shown in self._shown.values():
-            alike.setdefault((STANDING[shown.stands[0]], id(shown.layout)), []).append(shown)
+        A piece has the lines of at most `TOGETHER` probes, and empty ones come before the first, so
+        that others may run between two; all lines of a probe are of one moment."""
+        whole = list(self._shown.values())
         columns: dict[str, list[_Lines]] = {}
-        for group in alike.values():
-            for start in range(0, len(group), TOGETHER):
-                for name, lines in _columns(group[start : start + TOGETHER]):
+        for start in range(0, len(whole), TOGETHER):
+            alike: dict[tuple[tuple[str, ...], int], list[_Shown]] = {}
+            for shown in whole[start : start + TOGETHER]:
+                alike.setdefault((STANDING[shown.stands[0]], id(shown.layout)), []).append(shown)
+            for group in alike.values():
+                for name, lines in _columns(group):
                     columns.setdefault(name, []).append(lines)
+            yield ""
         if self._buckets:
             told = list(self._durations(openmetrics=openmetrics))
             columns[durations.NAME] = [partial("".join, told)]
         for name in sorted(columns):
             head = self._head(name, openmetrics=openmetrics)
-            for make in columns[name]:
+            for make in columns.pop(name):
                 made = make()
                 if made:
                     yield head + made
@@ -377,23 +379,14 @@ def _columns(group: Sequence[_Shown]) -> Iterator[tuple[str, "_Lines"]]:
     ):
         yield name, partial("".join, lines)
     yield TOTAL, partial("".join, [f"{each.good}{each.checks[_OK]}{each.bad}" for each in group])
-    labels = zip(*[each.lines for each in group], strict=True)
-    numbers = zip(*[each.numbers.split(",") for each in group], strict=True)
+    labels = list(chain.from_iterable([each.lines for each in group]))
+    numbers = ",".join([each.numbers for each in group]).split(",")
+    width, place = len(group[0].lines), 0
     for name, count in group[0].layout:
-        pairs = zip(islice(labels, count), islice(numbers, count), strict=True)
-        yield name, partial(_joined, name, tuple(column for pair in pairs for column in pair))
-
-
-def _joined(name: str, columns: Sequence[tuple[str, ...]]) -> str:
-    """The lines of one family: labels and numbers in turn, a column for each of a probe's lines.
-    They are laid side by side by slices, ten times as fast as writing line after line."""
-    head, step = f"\n{name}{{", 2 * len(columns)
-    pieces = [head, "", "} ", ""] * (len(columns) // 2 * len(columns[0]))
-    for place, column in enumerate(columns):
-        pieces[2 * place + 1 :: step] = column
-    pieces[0] = head[1:]
-    pieces.append("\n")
-    return "".join(pieces)
+        places = range(place, place + count)
+        place += count
+        pairs = tuple([each[at::width] for at in places for each in (labels, numbers)])
+        yield name, partial(lines_of, name, pairs)
 
 
 def _may_show(shown: _Shown, name: str) -> bool:
