@@ -11,7 +11,7 @@ regular slot takes that instead and uses no turn.
 import heapq
 from bisect import insort
 from datetime import datetime, timedelta
-from itertools import count
+from operator import itemgetter
 
 from sentinel.engine.crowd import LONGEST
 from sentinel.engine.runner import Runner
@@ -20,7 +20,8 @@ from sentinel.monitor.verdict import next_due_at
 RECHECKS_APART = timedelta(seconds=1)
 MOST_HOSTS = 10_000
 
-_Entry = tuple[datetime, int, Runner]
+_Entry = tuple[datetime, Runner]
+_when = itemgetter(0)
 
 
 class Schedule:
@@ -35,16 +36,15 @@ class Schedule:
         self._later: dict[int, list[_Entry]] = {}
         self._seconds: list[int] = []
         """A heap of the seconds of `_later`."""
-        self._order = count()
         self._turns: dict[str, datetime] = {}
 
     def put(self, runner: Runner, at: datetime) -> None:
         """Due at `at`, and at no other time."""
         runner.due_at = at
-        entry = (at, next(self._order), runner)
+        entry = (at, runner)
         second = int(at.timestamp())
         if second < self._until:
-            insort(self._due, entry, lo=self._place)
+            insort(self._due, entry, lo=self._place, key=_when)
         elif second in self._later:
             self._later[second].append(entry)
         else:
@@ -55,7 +55,7 @@ class Schedule:
         """When the earliest is due; None: nothing is."""
         while True:  # bounded by the entries
             while self._place < len(self._due):
-                at, _, runner = self._due[self._place]
+                at, runner = self._due[self._place]
                 if runner.due_at == at:
                     return at
                 self._place += 1
@@ -64,7 +64,7 @@ class Schedule:
                 self._due = []
                 return None
             second = heapq.heappop(self._seconds)
-            self._due = sorted(self._later.pop(second))
+            self._due = sorted(self._later.pop(second), key=_when)
             self._until = second + 1
 
     def pop(self, now: datetime) -> Runner | None:
@@ -73,7 +73,7 @@ class Schedule:
         if at is None or at > now:
             return None
         self._place += 1
-        return self._due[self._place - 1][2]
+        return self._due[self._place - 1][1]
 
     def next_due(self, runner: Runner, now: datetime) -> datetime:
         """When a runner whose check ended at `now` is due next: in a slot of its own, also when the

@@ -44,6 +44,8 @@ CROWDED = timedelta(milliseconds=20)
 HOUSEKEEPING = timedelta(seconds=1)
 FIRST_CHECKS_A_SECOND = 100
 PINGS_APART = timedelta(seconds=1)
+A_FEW = 6
+"""Checks that are started before what came for others is heard: it counts as time that theirs took."""
 MOST_AT_ONCE = 2000
 """Checks in flight; more wait, and their lag shows it. A dead network must not fill the memory."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -257,7 +259,7 @@ class Watcher:
         try:
             while True:
                 now = self._clock.now()
-                if self._came_late(now):
+                if now - self._wakes_at > STALL:  # so every check in flight was held up
                     self._metrics.stalls.inc()
                     for runner in self._running:
                         runner.stalled = True
@@ -266,21 +268,18 @@ class Watcher:
         except Exception as error:
             self._fail(error)
 
-    def _came_late(self, now: datetime) -> bool:
-        """Whether the event loop, and so every check in flight, was held up."""
-        return now - self._wakes_at > STALL
-
     def _turn(self, now: datetime) -> datetime:
         """Do what is due; the instant to wake up at next."""
         self._sleeps_until = _NOW
         self._wakes_at = _NEVER
-        early = self._crowd.early
-        self._start_due(now, now + early)
         if self._unread and now >= self._read_at:
             self._read(now)
+            now = self._clock.now()
         if now >= self._sweep_at:
             self._sweep(now)
-        wake_at = (self._schedule.next_at() or _NEVER) - early
+        if self._start_due(now):
+            return now
+        wake_at = (self._schedule.next_at() or _NEVER) - self._crowd.early
         if self._unread:
             wake_at = min(wake_at, self._read_at)
         if self._running or self._blindness.worth_judging:
@@ -293,15 +292,17 @@ class Watcher:
         if at + FLOOR < self._sleeps_until:
             self._wake()
 
-    def _start_due(self, now: datetime, until: datetime) -> None:
-        for _ in range(MOST_AT_ONCE - len(self._running)):
-            runner = self._schedule.pop(until)
+    def _start_due(self, now: datetime) -> bool:
+        """Start a few of what is due; whether there is more."""
+        for _ in range(min(A_FEW, MOST_AT_ONCE - len(self._running))):
+            runner = self._schedule.pop(now + self._crowd.early)
             if runner is None:
-                return
+                return False
             if runner.task is None:
                 self._start(runner, runner.due_at or now, now)
             else:
                 runner.waiting = True
+        return len(self._running) < MOST_AT_ONCE
 
     def _start(self, runner: Runner, due_at: datetime, now: datetime) -> None:
         if runner.state.slot_at is not None and due_at <= runner.state.slot_at:
@@ -360,7 +361,7 @@ class Watcher:
         now = self._clock.now()
         runner.task = None
         self._running.pop(runner, None)
-        self._unread.append((runner, seen, runner.stalled or self._came_late(now)))
+        self._unread.append((runner, seen, runner.stalled or now - self._wakes_at > STALL))
         if not self._crowd.count(now) or runner.state.sick:
             self._read(now)
         elif len(self._unread) == 1:

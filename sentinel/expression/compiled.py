@@ -39,6 +39,7 @@ MAX_SCALAR = 200
 _Tree = dict[str, Any]
 """Key to what is read below it; None: all of it."""
 _PLAIN_VALUES = frozenset({bool, int, float, str, bytes, type(None)})
+_NUMBERS = frozenset({bool, int, float})
 _TRIAL = {"matches": '"".matches(%s)', "duration": "duration(%s)", "timestamp": "timestamp(%s)"}
 
 
@@ -97,15 +98,17 @@ class Expression:
     def compared(self, bindings: Mapping[str, Any]) -> tuple[bool, dict[str, Any]] | None:
         """What `evaluate` and `scalars` would say, where the expression is plain comparisons and no
         more: each value is looked up once. None: ask these."""
-        found = self._plain(bindings) if self._plain is not None else None
-        if found is None or len(found) != len(self._shown) + 1:
+        plain, shown = self._plain, self._shown
+        found = plain(bindings) if plain is not None else None
+        if found is None or len(found) != len(shown) + 1:
             return None
+        if len(found) == 2 and type(found[1]) in _NUMBERS:
+            return found[0], {shown[0]: found[1]}
         actual: dict[str, Any] = {}
-        for name, value in zip(self._shown, found[1:], strict=True):
-            kind = type(value)
-            if kind is str:
+        for name, value in zip(shown, found[1:], strict=True):
+            if type(value) is str:
                 actual[name] = value if len(value) <= MAX_SCALAR else shortened(value, MAX_SCALAR)
-            elif kind is not list:
+            elif type(value) is not list:
                 actual[name] = value
         return found[0], actual
 

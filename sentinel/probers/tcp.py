@@ -30,6 +30,8 @@ from sentinel.transport.lines import Ended
 from sentinel.transport.reasons import Reason
 from sentinel.words import Secret
 
+_HEARD = frozenset({"banner", "body"})
+"""Names that need something to be heard."""
 MOST_RECEIVED = 64 * 1024
 """Bytes that are read in one check, in all."""
 UNEXPECTED = "unexpected_line"
@@ -148,6 +150,10 @@ class Tcp:
     def _label_names(self) -> tuple[str, ...]:
         return tuple(sorted({name for line in self.lines for name in line.labels}))
 
+    def _talks(self, world: ProbeWorld) -> bool:
+        """Whether a connection is not all it takes."""
+        return bool(self.lines) or not world.needed.isdisjoint(_HEARD)
+
     def host(self) -> str:
         """The host that is connected to."""
         return self.host_.lower()
@@ -158,7 +164,7 @@ class Tcp:
         talk = _Talk(self, connection, world)
         watch = Talked(connection, world)
         try:
-            if connection.exchange.reason is None:
+            if connection.exchange.reason is None and self._talks(world):
                 await talk.have()
         except Ended as ended:
             talk.reason, talk.text = ended.reason, ended.text
@@ -205,6 +211,11 @@ def _one_or_all(values: list[str]) -> str | tuple[str, ...]:
 class _Talk:
     """A dialogue under way: what was sent, what came, and why it ended early."""
 
+    __slots__ = (
+        "_at", "_connection", "_declared", "_world", "captures", "labelled", "reason", "received",
+        "sent", "text",
+    )  # fmt: skip
+
     def __init__(self, declared: Tcp, connection: Connection, world: ProbeWorld) -> None:
         self._declared = declared
         self._connection = connection
@@ -231,7 +242,7 @@ class _Talk:
             if line.starttls:
                 waiting = bytes(self.received[self._at :])
                 await secured(self._connection, self._declared, self._world, waiting=waiting)
-        if not self._declared.lines and self._world.needed & {"banner", "body"}:
+        if not self._declared.lines:
             await self._listen("")
 
     async def _say(self, line: TcpLine) -> None:

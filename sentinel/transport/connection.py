@@ -25,6 +25,8 @@ _MOST_AT_ONCE = 16
 MOST_HANDSHAKE = 1 << 20
 """Bytes of a TLS handshake: the longest chain that OpenSSL takes is a tenth of that."""
 
+_UNSPENT = dict.fromkeys(PHASES, 0.0)
+
 
 class Peer(msgspec.Struct, frozen=True, gc=False):
     """Whom to connect to: a host (name, or address without brackets) and port, or the path of a
@@ -263,17 +265,18 @@ def _connection(
     resolved: float,
 ) -> Connection:
     now = time.monotonic()
+    failed = result if isinstance(result, Undialled) else None
+    address = result.address
     exchange = Exchange(
         _url(peer),
-        result.reason if isinstance(result, Undialled) else None,
-        result.text if isinstance(result, Undialled) else "",
-        phases=dict.fromkeys(PHASES, 0.0)
-        | {"resolve": resolved - began, "connect": now - resolved},
+        failed.reason if failed is not None else None,
+        failed.text if failed is not None else "",
+        phases={**_UNSPENT, "resolve": resolved - began, "connect": now - resolved},
         duration_s=now - began,
-        address=result.address.ip if result.address is not None else "",
-        port=result.address.port if result.address is not None else 0,
+        address=address.ip if address is not None else "",
+        port=address.place[1] if address is not None else 0,
     )
-    return Connection(exchange, sockets, None if isinstance(result, Undialled) else result.socket)
+    return Connection(exchange, sockets, result.socket if isinstance(result, Dialled) else None)
 
 
 def _local(path: str) -> Dialled | Undialled:
