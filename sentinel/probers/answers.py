@@ -34,31 +34,40 @@ _ESCAPE = re.compile(rb"\\(\d{3}|.)", re.DOTALL)
 
 
 class Opinion(msgspec.Struct, frozen=True):
-    """One server's answer, judged. `reason` is ``""`` when it is well. `data` of the records of the
-    type that was asked for, `compared` the same in a form that can be compared; `ttl` and `serial`
-    None where there is nothing to take them from."""
+    """What one server said, judged. `message` is None when it said nothing useful, `reason` ``""``
+    when it is well. `data` of the records of the type that was asked for, `compared` the same in a
+    form that can be compared; `ttl` and `serial` None where there is nothing to take them from.
+    `keep` is what the next check compares with; None when it is too much, or when nothing came."""
 
     server: str
-    answer: Answer
+    message: Message | None
     reason: str
     text: str
     data: tuple[str, ...] = ()
     compared: tuple[str, ...] = ()
     ttl: int | None = None
     serial: int | None = None
+    keep: bytes | None = None
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """An answer, and the opinion about it."""
+
+    answer: Answer
+    opinion: Opinion
 
     def values(self) -> dict[str, Any]:
         """What an expectation sees of one of `servers`."""
-        message = self.answer.message
+        opinion, message = self.opinion, self.opinion.message
         shown = {
-            "server": self.server,
-            "ok": not self.reason,
-            "reason": self.reason,
+            "server": opinion.server,
+            "ok": not opinion.reason,
+            "reason": opinion.reason,
             "rcode": message.rcode_name if message is not None else "",
-            "answers": list(self.data),
+            "answers": list(opinion.data),
             "time_s": self.answer.duration_s,
         }
-        return shown if self.serial is None else {**shown, "serial": self.serial}
+        return shown if opinion.serial is None else {**shown, "serial": opinion.serial}
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -72,7 +81,7 @@ class Drift(msgspec.Struct, frozen=True):
         return bool(self.added or self.removed)
 
 
-NO_DRIFT = Drift()
+_NO_DRIFT = Drift()
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -94,20 +103,25 @@ def opinion(
     be answered (None: anything, but something)."""
     message = answer.message
     if message is None:
-        return Opinion(server, answer, answer.reason or "", f"{server}: {answer.text}")
-    fitting = [one for one in message.answer if question.type in (one.type, ANY)]
-    data = tuple([one.data for one in fitting])
-    compared = tuple(sorted({_compared(one) for one in fitting}))
+        return Opinion(server, None, answer.reason or "", f"{server}: {answer.text}")
+    data, alike, ttl = list[str](), set[str](), None
+    for one in message.answer:
+        if question.type in (one.type, ANY):
+            data.append(one.data)
+            alike.add(_compared(one))
+            ttl = one.ttl if ttl is None or one.ttl < ttl else ttl
+    compared = tuple(sorted(alike))
     reason, text = _judged(message, question, compared, codes, records)
     return Opinion(
         server,
-        answer,
+        message,
         reason,
         f"{server} {text}",
-        data,
+        tuple(data),
         compared,
-        min((one.ttl for one in fitting), default=None),
+        ttl,
         _serial(message),
+        _kept(compared, question),
     )
 
 
@@ -134,14 +148,15 @@ def _judged(
 
 def _serial(message: Message) -> int | None:
     """Of the first SOA that answers, else of the one that says whose zone it is."""
-    for record in (*message.answer, *message.authority):
-        if record.type == _SOA:
-            parts = record.data.split(" ")
-            return int(parts[2]) if len(parts) > 2 and parts[2].isdigit() else None
+    for records in (message.answer, message.authority):
+        for record in records:
+            if record.type == _SOA:
+                parts = record.data.split(" ")
+                return int(parts[2]) if len(parts) > 2 and parts[2].isdigit() else None
     return None
 
 
-def remembered(content: bytes | None, question: Question) -> Remembered | None:
+def _remembered(content: bytes | None, question: Question) -> Remembered | None:
     """What was kept of the same question; None when nothing was."""
     if content is None:
         return None
@@ -152,11 +167,8 @@ def remembered(content: bytes | None, question: Question) -> Remembered | None:
     return kept_ if kept_.asked == _asked(question) else None
 
 
-def kept(one: Opinion, question: Question) -> bytes | None:
-    """What the next check compares with; None when it is too much, or when nothing came."""
-    if one.answer.message is None:
-        return None
-    content = msgspec.msgpack.encode(Remembered(_asked(question), one.compared))
+def _kept(data: tuple[str, ...], question: Question) -> bytes | None:
+    content = msgspec.msgpack.encode(Remembered(_asked(question), data))
     return content if len(content) <= MOST_REMEMBERED else None
 
 
@@ -165,20 +177,21 @@ def _asked(question: Question) -> tuple[str, int, int]:
 
 
 def drifted(
-    one: Opinion, records: Sequence[str] | None, before: Remembered | None, question: Question
+    one: Opinion, records: Sequence[str] | None, content: bytes | None, question: Question
 ) -> Drift:
-    """How the answer differs from what was declared, else from the last good one."""
-    if one.answer.message is None:
-        return NO_DRIFT
+    """How the answer differs from what was declared, else from what was kept of the last good one."""
+    if one.message is None:
+        return _NO_DRIFT
     if records is not None:
         return _between(_declared(records, question.type), one.compared)
-    return _between(before.data, one.compared) if before is not None else NO_DRIFT
+    before = _remembered(content, question)
+    return _between(before.data, one.compared) if before is not None else _NO_DRIFT
 
 
 def _between(before: Iterable[str], now: Iterable[str]) -> Drift:
     old, new = set(before), set(now)
     if old == new:
-        return NO_DRIFT
+        return _NO_DRIFT
     return Drift(tuple(sorted(new - old)), tuple(sorted(old - new)))
 
 

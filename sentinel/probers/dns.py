@@ -1,10 +1,10 @@
 """Name servers: what they answer, how fast, and whether it is what it was."""
 
 import asyncio
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from sentinel.expression import Declaration
@@ -12,15 +12,14 @@ from sentinel.kinds import ProbeWorld, key
 from sentinel.monitor.probe import Evidence, Later, MetricFamily, Observation, Sample
 from sentinel.probers.answers import (
     Drift,
+    Heard,
     Opinion,
     drifted,
-    kept,
     listed,
     opinion,
-    remembered,
     written,
 )
-from sentinel.transport.dns import Protocol, Server, ask, system_server
+from sentinel.transport.dns import Protocol, Server, ask, place, system_server
 from sentinel.transport.dnsnames import class_number, rcode_number, type_number, wire_name
 from sentinel.transport.dnswire import Question
 from sentinel.transport.reasons import NETWORK, OURS
@@ -30,13 +29,9 @@ from sentinel.transport.wire import IpVersion
 from sentinel.words import Outcome
 
 MOST_SERVERS = 32
-_PHASES = ("resolve", "connect", "tls", "request")
+_PHASES = {f"{phase}_s": phase for phase in ("resolve", "connect", "tls", "request")}
 
 _FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
-_PLACE = re.compile(
-    r"(?:\[(?P<six>[^\]\s]+)\]|(?P<name>[^:\[\]\s]+))(?::(?P<port>[1-9]\d{0,4}))?|(?P<bare>(?=(?:[^:]*:){2})[0-9a-fA-F:.]+(?:%\w+)?)",
-    re.ASCII,
-)
 _NO_QUESTIONS = frozenset({41, 249, 250, 251, 252})  # OPT, TKEY, TSIG, IXFR, AXFR
 
 
@@ -199,22 +194,35 @@ class Dns:
 
     def host(self) -> str:
         """The first server; ``""`` for the system's."""
-        return _place(self.servers[0])[0].lower() if self.servers else ""
+        return place(self.servers[0])[0].lower() if self.servers else ""
 
     async def observe(self, world: ProbeWorld) -> Observation:
         """Ask each server once."""
-        question = self._asking.question
+        asked = self._asking
         named = self.servers or (system_server(),)
-        servers = self._asking.servers or tuple(map(self._server, named))
-        asking = [ask(world.transport, question, each, world.deadline) for each in servers]
-        answers = [await asking[0]] if len(asking) == 1 else await asyncio.gather(*asking)
-        opinions = [
-            opinion(name, answer, question, codes=self._asking.codes, records=self.records)
-            for name, answer in zip(named, answers, strict=True)
-        ]
-        decisive = next((each for each in opinions if each.reason), opinions[0])
-        drift = drifted(decisive, self.records, remembered(world.kept, question), question)
-        return _observed(self, opinions, decisive, drift, world.now)
+        servers = asked.servers or tuple(map(self._server, named))
+        if len(servers) == 1:
+            heard = [await self._heard(world, named[0], servers[0])]
+        else:
+            heard = await asyncio.gather(*map(partial(self._heard, world), named, servers))
+        decisive = next((each for each in heard if each.opinion.reason), heard[0])
+        one, drift = decisive.opinion, Drift()
+        if self.records is not None or one.keep != world.kept:
+            drift = drifted(one, self.records, world.kept, asked.question)
+        return _observed(self, heard, decisive, drift, world.now)
+
+    async def _heard(self, world: ProbeWorld, name: str, server: Server) -> Heard:
+        """What a server says. Often it is what it said before, and the opinion about it the same."""
+        asked = self._asking
+        before = asked.before.get(name)
+        last = before.message if before is not None else None
+        answer = await ask(world.transport, asked.question, server, world.deadline, last)
+        if before is not None and last is not None and answer.message is last:
+            return Heard(answer, before)
+        new = opinion(name, answer, asked.question, codes=asked.codes, records=self.records)
+        if new.message is not None and new.message.wire:
+            asked.before[name] = new
+        return Heard(answer, new)
 
     @property
     def question(self) -> Question:
@@ -222,7 +230,7 @@ class Dns:
         return self._asking.question
 
     def _server(self, named: str) -> Server:
-        host, port = _place(named)
+        host, port = place(named)
         return Server(
             host,
             port,
@@ -238,43 +246,37 @@ class Dns:
 @dataclass(frozen=True, slots=True)
 class _Asking:
     """What the keys come to, made once: the question, the codes that are well, and who is asked
-    (nobody: the system's server)."""
+    (nobody: the system's server). `before` is what each said last, by its name."""
 
     question: Question
     codes: frozenset[int]
     servers: tuple[Server, ...]
-
-
-def _place(text: str) -> tuple[str, int]:
-    """``ns1.example:5353`` as host and port (0: the protocol's own). Raises ValueError."""
-    found = _PLACE.fullmatch(text)
-    port = int(found["port"] or 0) if found else 0
-    if found is None or port > 65535:
-        raise ValueError(f"`{text}` is no server: write NAME, ADDRESS, NAME:PORT or [ADDRESS]:PORT")
-    return found["name"] or found["six"] or found["bare"], port
+    before: dict[str, Opinion] = field(default_factory=dict)
 
 
 class _Seen(Mapping[str, Any]):
     """The names that expectations use."""
 
+    __slots__ = ("_answer", "_drift", "_heard", "_now", "_one", "_timing")
+
     def __init__(
         self,
-        opinions: Sequence[Opinion],
-        decisive: Opinion,
+        heard: Sequence[Heard],
+        decisive: Heard,
         drift: Drift,
         timing: Mapping[str, float],
         now: datetime,
     ) -> None:
-        self._opinions = opinions
-        self._one = decisive
+        self._heard = heard
+        self._answer = decisive.answer
+        self._one = decisive.opinion
         self._drift = drift
         self._timing = timing
         self._now = now
 
     def __getitem__(self, name: str) -> Any:
-        one = self._one
-        answer = one.answer
-        message = answer.message
+        one, answer = self._one, self._answer
+        message = one.message
         if message is None:
             raise KeyError(name)
         match name:
@@ -295,9 +297,11 @@ class _Seen(Mapping[str, Any]):
                 value = getattr(self._drift, name)
                 return value if isinstance(value, bool) else list(value)
             case "servers":
-                return [each.values() for each in self._opinions]
+                return [each.values() for each in self._heard]
             case "agree":
-                return len({(each.reason, each.compared) for each in self._opinions}) == 1
+                return (
+                    len({(each.opinion.reason, each.opinion.compared) for each in self._heard}) == 1
+                )
             case "sent" | "protocol" | "address":
                 return getattr(answer, name)
             case "timing":
@@ -316,44 +320,45 @@ class _Seen(Mapping[str, Any]):
     def _has(self, name: str) -> bool:
         match name:
             case "certificate":
-                return self._one.answer.protocol == "tls"
+                return self._answer.protocol == "tls"
             case "ttl" | "serial":
                 return getattr(self._one, name) is not None
             case _:
-                return self._one.answer.message is not None
+                return self._one.message is not None
 
 
 def _observed(
-    dns: Dns, opinions: Sequence[Opinion], decisive: Opinion, drift: Drift, now: datetime
+    dns: Dns, heard: Sequence[Heard], decisive: Heard, drift: Drift, now: datetime
 ) -> Observation:
-    answer = decisive.answer
-    duration_s = max(each.answer.duration_s for each in opinions)
-    timing = {f"{phase}_s": answer.phases.get(phase, 0.0) for phase in _PHASES}
+    answer, one = decisive.answer, decisive.opinion
+    duration_s = max([each.answer.duration_s for each in heard])
+    phases = answer.phases
+    timing = {name: phases.get(phase, 0.0) for name, phase in _PHASES.items()}
     timing["total_s"] = duration_s
     samples = [Sample("timing.total_s", duration_s, "s")]
     if answer.exchange is not None and answer.exchange.certificates:
         days_left = answer.exchange.certificates[0].days_left(now)
         samples.append(Sample("certificate.days_left", days_left, "d"))
-    failed = Outcome.unknown if decisive.reason in OURS else Outcome.failed
+    failed = Outcome.unknown if one.reason in OURS else Outcome.failed
     return Observation(
-        values=_Seen(opinions, decisive, drift, timing, now),
+        values=_Seen(heard, decisive, drift, timing, now),
         duration_s=duration_s,
-        reason=decisive.reason,
-        text=decisive.text,
-        network=decisive.reason in NETWORK,
-        outcome=failed if decisive.reason else None,
+        reason=one.reason,
+        text=one.text,
+        network=one.reason in NETWORK,
+        outcome=failed if one.reason else None,
         phases=answer.phases,
         address=answer.address,
         samples=samples,
-        evidence=Later(lambda: _evidence(dns, opinions, decisive, drift)),
-        metrics=_metrics(opinions, decisive, drift),
-        keep=kept(decisive, dns.question),
+        evidence=Later(lambda: _evidence(dns, heard, decisive, drift)),
+        metrics=_metrics(heard, decisive, drift),
+        keep=one.keep,
     )
 
 
-def _evidence(dns: Dns, opinions: Sequence[Opinion], decisive: Opinion, drift: Drift) -> Evidence:
-    message = decisive.answer.message
-    facts: dict[str, Any] = {"servers": [each.values() for each in opinions]}
+def _evidence(dns: Dns, heard: Sequence[Heard], decisive: Heard, drift: Drift) -> Evidence:
+    server, message = decisive.opinion.server, decisive.opinion.message
+    facts: dict[str, Any] = {"servers": [each.values() for each in heard]}
     if drift.changed:
         facts["added"], facts["removed"] = list(drift.added), list(drift.removed)
     if message is not None and message.edns is not None and message.edns.errors:
@@ -361,13 +366,13 @@ def _evidence(dns: Dns, opinions: Sequence[Opinion], decisive: Opinion, drift: D
     exchange = decisive.answer.exchange
     if exchange is not None and exchange.pems:
         facts |= {"certificates": exchange.chain_facts(), "verified": exchange.verified}
-    asked = f"{dns.name} {dns.class_} {dns.type} @{decisive.server} over {dns.protocol}"
+    asked = f"{dns.name} {dns.class_} {dns.type} @{server} over {dns.protocol}"
     return Evidence(asked, written(message) if message is not None else "", facts=facts)
 
 
-def _metrics(opinions: Sequence[Opinion], decisive: Opinion, drift: Drift) -> dict[str, Any]:
-    answer, message = decisive.answer, decisive.answer.message
-    address = answer.address
+def _metrics(heard: Sequence[Heard], decisive: Heard, drift: Drift) -> dict[str, Any]:
+    answer, one = decisive.answer, decisive.opinion
+    address, message = answer.address, one.message
     shown: dict[str, Any] = {
         "probe_dns_lookup_time_seconds": answer.phases.get("resolve", 0.0),
         "probe_ip_protocol": (6 if ":" in address else 4) if address else 0,
@@ -379,14 +384,16 @@ def _metrics(opinions: Sequence[Opinion], decisive: Opinion, drift: Drift) -> di
         "probe_dns_additional_rrs": len(message.additional) if message is not None else 0,
         "probe_dns_changed": int(drift.changed),
     }
-    if decisive.serial is not None:
-        shown["probe_dns_serial"] = decisive.serial
-    if decisive.ttl is not None:
-        shown["probe_dns_ttl_seconds"] = decisive.ttl
-    if len(opinions) > 1:
-        shown["probe_dns_server_success"] = {each.server: not each.reason for each in opinions}
+    if one.serial is not None:
+        shown["probe_dns_serial"] = one.serial
+    if one.ttl is not None:
+        shown["probe_dns_ttl_seconds"] = one.ttl
+    if len(heard) > 1:
+        shown["probe_dns_server_success"] = {
+            each.opinion.server: not each.opinion.reason for each in heard
+        }
         shown["probe_dns_server_duration_seconds"] = {
-            each.server: each.answer.duration_s for each in opinions
+            each.opinion.server: each.answer.duration_s for each in heard
         }
     if answer.exchange is not None and answer.exchange.pems:
         shown |= tls_metrics(answer.exchange)

@@ -7,8 +7,7 @@ believed (RFC 5452).
 """
 
 import struct
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -25,6 +24,8 @@ from sentinel.transport.rdata import joined, presented
 
 MOST_RECORDS = 2000
 """Records in one message; a message of 64 KiB with more was not meant to be read."""
+_USUAL = 512
+"""Bytes of an answer that may be remembered."""
 ANY = 255
 
 _HEADER = struct.Struct("!HHHHHH")
@@ -53,6 +54,8 @@ class Question:
     edns_size: int = 0
     dnssec: bool = False
     checking_disabled: bool = False
+    _wire: bytes = field(default=b"", init=False, repr=False, compare=False)
+    """A query without its id, once it was asked for."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -84,15 +87,15 @@ class Edns(msgspec.Struct, frozen=True):
 
 class Message(msgspec.Struct, frozen=True):
     """An answer. `rcode` includes the upper bits of EDNS; the OPT record is `edns`, and is not
-    among `additional`."""
+    among `additional`. `wire` is the message without its id, ``b""`` for an unusually long one."""
 
-    id: int
     flags: int
     rcode: int
     answer: tuple[Record, ...] = ()
     authority: tuple[Record, ...] = ()
     additional: tuple[Record, ...] = ()
     edns: Edns | None = None
+    wire: bytes = b""
 
     @property
     def rcode_name(self) -> str:
@@ -119,8 +122,7 @@ class Message(msgspec.Struct, frozen=True):
         return bool(self.flags & _UNCHECKED)
 
 
-@lru_cache(maxsize=4096)
-def _asked(question: Question) -> bytes:
+def _written(question: Question) -> bytes:
     """A query without its id."""
     flags = (_RECURSE if question.recursion else 0) | (
         _UNCHECKED if question.checking_disabled else 0
@@ -136,7 +138,11 @@ def _asked(question: Question) -> bytes:
 
 def query(question: Question, *, id: int) -> bytes:
     """The bytes that ask it. Raises WireError for a name that cannot be asked for."""
-    return id.to_bytes(2, "big") + _asked(question)
+    wire = question._wire
+    if not wire:
+        wire = _written(question)
+        object.__setattr__(question, "_wire", wire)  # a cache, of what never changes
+    return id.to_bytes(2, "big") + wire
 
 
 def is_answer(asked: bytes, came: bytes) -> bool:
@@ -170,7 +176,7 @@ def parse(message: bytes) -> Message:
     """Read a whole message. Raises WireError, and nothing else, for one that is none."""
     if len(message) < 12:
         raise WireError("shorter than a header")
-    id, flags, questions, *counts = _HEADER.unpack_from(message)
+    _, flags, questions, *counts = _HEADER.unpack_from(message)
     if questions > 1 or sum(counts) > MOST_RECORDS:
         raise WireError("more questions or records than are read")
     known: Known = {}
@@ -196,7 +202,8 @@ def parse(message: bytes) -> Message:
                 records.append(record)
         sections.append(tuple(records))
     answer, authority, additional = sections
-    return Message(id, flags, rcode, answer, authority, additional, edns)
+    wire = message[2:] if len(message) <= _USUAL else b""
+    return Message(flags, rcode, answer, authority, additional, edns, wire)
 
 
 def _record(

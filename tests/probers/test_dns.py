@@ -129,6 +129,29 @@ def test_what_came_and_went_since_the_last_good_check():
     assert holds("!changed", check(says(HOME), kept=b"kept by another version"))
 
 
+def test_what_a_server_says_again_comes_to_the_same_and_what_it_says_anew_does_not():
+    said = [[HOME], [HOME], [SECOND], [HOME], [], [HOME]]
+
+    def answering(asked, _protocol):
+        return [response(asked, *said.pop(0))]
+
+    async def main():
+        async with names(answering) as (port, _), Transport() as transport:
+            prober = Dns(name="shop.example", servers=(f"127.0.0.1:{port}",))
+            seen, kept = [], None
+            while said:
+                seen.append(await prober.observe(world(transport, kept=kept)))
+                kept = seen[-1].keep if not seen[-1].reason else kept
+            return seen
+
+    seen = asyncio.run(main())
+    assert ["", "", "", "", "no_records", ""] == [each.reason for each in seen]
+    assert [False, False, True, True, True, False] == [each.values["changed"] for each in seen]
+    assert [300, 300, 60, 300] == [each.metrics["probe_dns_ttl_seconds"] for each in seen[:4]]
+    assert seen[0].text == seen[1].text == seen[3].text
+    assert len({each.duration_s for each in seen}) == len(seen), "each has its own time"
+
+
 @pytest.mark.parametrize(
     ("type_", "one", "other"),
     [

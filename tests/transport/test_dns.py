@@ -108,6 +108,31 @@ def test_a_datagram_that_answers_another_question_is_passed_over():
     assert ["192.0.2.7"] == data(asked(forging)[0])
 
 
+def test_an_answer_that_came_before_is_known_again_and_no_other():
+    """A stranger who saw the last answer cannot say it again: the id is another."""
+    said = [SHOP, SHOP, "shop.example. 9 IN A 192.0.2.9", SHOP]
+
+    def answering(asked_, _protocol):
+        true = response(asked_, said.pop(0))
+        old = response(asked_, SHOP)
+        return [bytes((old[0] ^ 1,)) + old[1:], true]
+
+    async def main():
+        async with names(answering) as (port, _), Transport() as transport:
+            to, messages = Server("127.0.0.1", port), [None]
+            for _ in range(4):
+                until = transport.now() + 5
+                answer = await ask(transport, QUESTION, to, until, messages[-1])
+                messages.append(answer.message)
+            return messages[1:]
+
+    first, again, other, back = asyncio.run(main())
+    assert (first is again, first == back, first is back) == (True, True, False)
+    assert ["192.0.2.7", "192.0.2.9", "192.0.2.7"] == [
+        message.answer[0].data for message in (again, other, back)
+    ]
+
+
 def test_a_flood_of_answers_to_nothing_asked_ends():
     answer, _ = asked(lambda _, __: [b"\xff" * 40] * 1200, seconds=0.4)
 
