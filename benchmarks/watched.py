@@ -23,7 +23,7 @@ from sentinel.engine.collector import settle_collector
 from sentinel.engine.redaction import Redactor
 from sentinel.engine.wallclock import WallClock
 from sentinel.engine.watcher import Watcher
-from sentinel.expression import Expression, compile_expression
+from sentinel.expression import compile_expression
 from sentinel.kinds import Prober, ProbeWorld
 from sentinel.metrics.registry import Metrics
 from sentinel.monitor.probe import Expectation, Probe
@@ -95,16 +95,20 @@ def prober_of(kind: str, places: Places, number: int) -> Prober:
 
 
 def declared(kind: str, places: Places, *, count: int, every_s: float) -> list[Probe]:
-    """Probes as a workspace declares them: who writes the same condition shares it, as the catalogue
-    has it (``library.reading``)."""
-    probes, compiled = [], dict[str, Expression]()
+    """Probes as a workspace declares them: who expects the same shares it, as the catalogue has it
+    (``library.expectations``)."""
+    probes = []
+    names = prober_of(kind, places, 0).NAMES
+    *failing, warning = CONDITIONS[kind]
+    expect = tuple(
+        Expectation(compile_expression(text, names, outside=OUTSIDE), otherwise)
+        for text, otherwise in (
+            *((each, Outcome.failed) for each in failing),
+            (warning, Outcome.warn),
+        )
+    )
     for number in range(count):
         prober = prober_of(kind, places, number)
-        for text in CONDITIONS[kind]:
-            if text not in compiled:
-                compiled[text] = compile_expression(text, prober.NAMES, outside=OUTSIDE)
-        *failing, warning = CONDITIONS[kind]
-        expect = [(that, Outcome.failed) for that in failing] + [(warning, Outcome.warn)]
         probes.append(
             Probe(
                 id=f"shop-{number}",
@@ -113,7 +117,7 @@ def declared(kind: str, places: Places, *, count: int, every_s: float) -> list[P
                 timeout_s=Seconds(5.0),
                 client="acme",
                 service="storefront",
-                expect=tuple(Expectation(compiled[text], otherwise) for text, otherwise in expect),
+                expect=expect,
             )
         )
     return probes

@@ -32,8 +32,9 @@ EXPECTATIONS = pieces.listed(
 
 
 def read_expectations(values: Any, at: At, scope: Scope) -> tuple[Expectation, ...]:
-    """The expectations whose expressions compile; what is wrong with the others has been said."""
-    expectations = []
+    """The expectations whose expressions compile; what is wrong with the others has been said.
+    Probes that expect the same share it: thousands of them often do."""
+    expectations, alike = list[Expectation](), list[tuple[int, Outcome, str]]()
     torn_until = 0
     for index, each in kept(values):
         if index < torn_until:
@@ -46,4 +47,5 @@ def read_expectations(values: Any, at: At, scope: Scope) -> tuple[Expectation, .
             otherwise = Outcome.failed if whole else Outcome(each.get("else", "failed"))
             reason = "" if whole else each.get("reason", "")
             expectations.append(Expectation(compiled, otherwise, reason))
-    return tuple(expectations)
+            alike.append((id(compiled), otherwise, reason))  # itself shared, and kept by `at`
+    return at.reading.shared(("expect", *alike), lambda: tuple(expectations))

@@ -115,7 +115,7 @@ def schema(lookup: Lookup, used: Collection[str] | None = None) -> Schema:
 def read_playbook(declared: Declared, digest: str) -> Playbook | None:
     """The playbook; None, and said, when something it cannot be without is wrong."""
     at, body = declared.at, declared.sound
-    scope = at.reading.scope("playbook", lambda: Scope(MATCH_NAMES))
+    scope = at.reading.shared("playbook scope", lambda: Scope(MATCH_NAMES))
     when = (at / "when").expression(body["when"], scope) if "when" in body else None
     if "owner" in body:
         (at / "owner").reference(body["owner"], "person", "team")

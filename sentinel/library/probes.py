@@ -212,7 +212,7 @@ def _scope(reading: Reading, kind: Any, *, deadline: bool) -> Scope:
         declared = {**kind.NAMES, **(DEADLINE_NAMES if deadline else {})}
         return scope_of(kind, declared)
 
-    return reading.scope((kind, deadline), make)
+    return reading.shared(("scope", kind, deadline), make)
 
 
 def _retry(value: Any) -> Retry:

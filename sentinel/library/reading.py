@@ -122,8 +122,8 @@ class Reading:
     _expressions: dict[tuple[str, Scope], Expression | ExpressionRefused] = field(
         default_factory=dict
     )
+    _shared: dict[Hashable, Any] = field(default_factory=dict)
     _zones: dict[str, bool] = field(default_factory=dict)
-    _scopes: dict[Hashable, Scope] = field(default_factory=dict)
 
     def at(self, file: str, *path: str | int) -> "At":
         """The place of a value in a file."""
@@ -176,12 +176,13 @@ class Reading:
             self._expressions[source, scope] = known
         return known
 
-    def scope(self, name: Hashable, make: Callable[[], Scope]) -> Scope:
-        """The scope of this name, made once, so that expressions in it are shared."""
-        known = self._scopes.get(name)
-        if known is None:
-            known = self._scopes[name] = make()
-        return known
+    def shared(self, of: Hashable, make: Callable[[], T]) -> T:
+        """What is made of these, once for all who declare it alike: a scope, so that expressions in
+        it are shared, or what thousands of probes expect."""
+        if of not in self._shared:
+            self._shared[of] = make()
+        made: T = self._shared[of]
+        return made
 
     def is_zone(self, name: str) -> bool:
         """Whether this is a time zone of the IANA database."""

@@ -95,10 +95,17 @@ def test_what_a_probe_does_not_say_has_the_documented_default(tmp_path: Path) ->
     assert (5.0, 5.0) == (probes["fast"].timeout_s, probes["fast"].confirm.every_s)
 
 
-def test_same_expressions_are_compiled_once(tmp_path: Path) -> None:
-    text = "probes: {a: {page: {at: shop}, expect: ['status == 200']}, b: {page: {at: shop}, expect: ['status == 200']}}"
+def test_same_expressions_are_compiled_once_and_same_expectations_are_one(tmp_path: Path) -> None:
+    text = """\
+probes:
+  a: {page: {at: shop}, expect: ['status == 200']}
+  b: {page: {at: shop}, expect: ['status == 200']}
+  c: {page: {at: shop}, expect: [{that: 'status == 200', else: warn, reason: odd}]}
+"""
     probes = catalog(workspace(tmp_path, {"probes/a.yaml": text})).policy.probes
-    assert probes["a"].expect[0].that is probes["b"].expect[0].that
+    assert probes["a"].expect is probes["b"].expect
+    assert probes["a"].expect[0].that is probes["c"].expect[0].that
+    assert (Outcome.warn, "odd") == (probes["c"].expect[0].otherwise, probes["c"].expect[0].reason)
 
 
 def test_a_deadline_skips_the_dates_of_its_calendars(tmp_path: Path) -> None:
