@@ -223,8 +223,7 @@ class Watcher:
     def _schedule_first(self, runners: Iterable[Runner]) -> None:
         now = self._clock.now()
         runners = tuple(runners)
-        new = [runner for runner in runners if runner.state.slot_at is None]
-        within_s = len(new) / FIRST_CHECKS_A_SECOND
+        within_s = sum(each.state.slot_at is None for each in runners) / FIRST_CHECKS_A_SECOND
         for runner in runners:
             if runner.state.slot_at is None:
                 at = first_due_at(runner.probe, now=now, within_s=within_s)
@@ -335,11 +334,12 @@ class Watcher:
     # ------------------------------------------------------------------------------ one check
 
     async def _check(self, runner: Runner, due_at: datetime) -> None:
+        own = runner.task
         try:
             seen = await self._checker.see(
                 runner.probe, due_at=due_at, memory=runner.memory(), needed=runner.needed
             )
-            if runner.task is asyncio.current_task():
+            if runner.task is own:  # else it was given up
                 self._finish(runner, seen)
         except Exception as error:
             self._fail(error)

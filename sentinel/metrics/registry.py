@@ -61,7 +61,9 @@ class Metrics:
         self.checks = Outcomes("sentinel_checks", "Checks done, by what they came to")
         own.register(self.checks)
         self.start_lag = Spans(
-            "sentinel_check_start_lag_seconds", "How long after its due time a check started", _LAG
+            "sentinel_check_start_lag_seconds",
+            "How far from its due time a check started, later or a little earlier",
+            _LAG,
         )
         own.register(self.start_lag)
         self.in_flight = Gauge(

@@ -50,6 +50,9 @@ class Opinion(msgspec.Struct, frozen=True):
     keep: bytes | None = None
 
 
+NOTHING_SAID = Opinion("", None, "", "")
+
+
 class Heard(msgspec.Struct, frozen=True):
     """An answer, and the opinion about it."""
 
@@ -81,7 +84,7 @@ class Drift(msgspec.Struct, frozen=True):
         return bool(self.added or self.removed)
 
 
-_NO_DRIFT = Drift()
+NO_DRIFT = Drift()
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -181,17 +184,17 @@ def drifted(
 ) -> Drift:
     """How the answer differs from what was declared, else from what was kept of the last good one."""
     if one.message is None:
-        return _NO_DRIFT
+        return NO_DRIFT
     if records is not None:
         return _between(_declared(records, question.type), one.compared)
     before = _remembered(content, question)
-    return _between(before.data, one.compared) if before is not None else _NO_DRIFT
+    return _between(before.data, one.compared) if before is not None else NO_DRIFT
 
 
 def _between(before: Iterable[str], now: Iterable[str]) -> Drift:
     old, new = set(before), set(now)
     if old == new:
-        return _NO_DRIFT
+        return NO_DRIFT
     return Drift(tuple(sorted(new - old)), tuple(sorted(old - new)))
 
 

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
 from sentinel.monitor.probe import Evidence, Later, MetricFamily, Observation, Sample
 from sentinel.probers.answers import (
+    NO_DRIFT,
+    NOTHING_SAID,
     Drift,
     Heard,
     Opinion,
@@ -19,7 +20,7 @@ from sentinel.probers.answers import (
     opinion,
     written,
 )
-from sentinel.transport.dns import Protocol, Server, ask, place, system_server
+from sentinel.transport.dns import Answer, Protocol, Server, ask, place, system_server
 from sentinel.transport.dnsnames import class_number, rcode_number, type_number, wire_name
 from sentinel.transport.dnswire import Question
 from sentinel.transport.reasons import NETWORK, OURS
@@ -201,33 +202,28 @@ class Dns:
         asked = self._asking
         named = self.servers or (system_server(),)
         servers = asked.servers or tuple(map(self._server, named))
-        if len(servers) == 1:
-            heard = [await self._heard(world, named[0], servers[0])]
-        else:
-            heard = await asyncio.gather(*map(partial(self._heard, world), named, servers))
+        before = [asked.before.get(name, NOTHING_SAID) for name in named]
+        asking = [
+            ask(world.transport, asked.question, server, world.deadline, last.message)
+            for server, last in zip(servers, before, strict=True)
+        ]
+        answers = [await asking[0]] if len(asking) == 1 else await asyncio.gather(*asking)
+        heard = list(map(self._heard, named, answers, before))
         decisive = next((each for each in heard if each.opinion.reason), heard[0])
-        one, drift = decisive.opinion, Drift()
+        one, drift = decisive.opinion, NO_DRIFT
         if self.records is not None or one.keep != world.kept:
             drift = drifted(one, self.records, world.kept, asked.question)
         return _observed(self, heard, decisive, drift, world.now)
 
-    async def _heard(self, world: ProbeWorld, name: str, server: Server) -> Heard:
-        """What a server says. Often it is what it said before, and the opinion about it the same."""
+    def _heard(self, name: str, answer: Answer, before: Opinion) -> Heard:
+        """Often it is what the server said before, and the opinion about it the same."""
         asked = self._asking
-        before = asked.before.get(name)
-        last = before.message if before is not None else None
-        answer = await ask(world.transport, asked.question, server, world.deadline, last)
-        if before is not None and last is not None and answer.message is last:
+        if answer.message is not None and answer.message is before.message:
             return Heard(answer, before)
         new = opinion(name, answer, asked.question, codes=asked.codes, records=self.records)
         if new.message is not None and new.message.wire:
             asked.before[name] = new
         return Heard(answer, new)
-
-    @property
-    def question(self) -> Question:
-        """What is asked."""
-        return self._asking.question
 
     def _server(self, named: str) -> Server:
         host, port = place(named)
