@@ -17,6 +17,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -102,7 +103,7 @@ def machine() -> list[str]:
     facts = [
         f"{os.cpu_count()} cores, {cpu[1] if cpu else platform.machine()}, {size_gb:.1f} GB",
         f"Linux {platform.release().split('-')[0]}, {platform.python_implementation()}"
-        f" {platform.python_version()}",
+        f" {platform.python_version()} ({_built()})",
         f"Sentinel {__version__}; libcurl {curl[1]} with {curl[5]}; pycurl {version('pycurl')};"
         f" {ssl.OPENSSL_VERSION}; SQLite {sqlite3.sqlite_version}",
     ]
@@ -114,6 +115,15 @@ def machine() -> list[str]:
     }
     told = [f"{name} {_version(*argv)}" for name, argv in asked.items()]
     return [*facts, "; ".join(told)]
+
+
+def _built() -> str:
+    """How this Python was built, which is worth an eighth of a check."""
+    how = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    if "'--prefix=/usr'" in how:
+        return "the system's own"
+    optimized = "--enable-optimizations" in how
+    return f"built {'with' if optimized else 'without'} profile-guided optimization"
 
 
 def _version(program: str | None, option: str) -> str:
