@@ -10,7 +10,7 @@ import pytest
 from sentinel.kinds import Pings, ProbeWorld
 from sentinel.labels import fingerprint
 from sentinel.monitor.probe import Confirm, Observation, Retry
-from sentinel.monitor.verdict import Verdict, VerdictState, regular_slot
+from sentinel.monitor.verdict import Verdict, VerdictState, known_at, regular_slot
 from sentinel.store.journal import Change, PresentAlert
 from sentinel.testing import ManualClock
 from sentinel.timeline.codec import instant
@@ -180,11 +180,14 @@ async def test_a_prober_that_does_not_end_is_given_up_on_and_its_late_answer_ign
 @played
 async def test_a_good_check_keeps_what_the_next_may_look_back_at_and_a_failing_one_nothing():
     probe = scripted()
-    script(probe).then(good(keep=b"first"), bad(keep=b"never"), good(keep=b"x" * 65537), good())
+    large, second = good(keep=b"x" * 65537), good(keep=b"second")
+    script(probe).then(good(keep=b"first"), bad(keep=b"never"), large, second, good())
     async with watching([probe]) as watch:
-        await watch.advance(120)
-    assert [None, b"first", b"first", b"first"] == [w.kept for w in script(probe).worlds[:4]]
-    assert script(probe).worlds[1].kept_at is not None
+        await watch.advance(240)
+        known = [known_at(result) for result in await watch.results()]
+    worlds = script(probe).worlds[:5]
+    assert [None, b"first", b"first", b"first", b"second"] == [each.kept for each in worlds]
+    assert [None, *known[:1] * 3, known[3]] == [each.kept_at for each in worlds]
 
 
 @played
