@@ -68,6 +68,6 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"sentinel {__version__}\n")
         return
-    from sentinel.cli.commands import sentinel
+    from sentinel.cli.commands import sentinel  # not for --version, which needs none of it
 
     sentinel(prog_name="sentinel")

@@ -36,9 +36,6 @@ SHORTEST_SECRET = 4
 LONG = 64
 """Characters from which on a text may have been cut though it does not say so."""
 
-MOST_PASSED = 4096
-"""Texts that are remembered to hold nothing."""
-
 _SENSITIVE = (
     r"(?:access|refresh|id|auth|api|csrf|xsrf|session|secret|client)?[_-]?"
     r"(?:token|secret|passw(?:or)?d|pwd|apikey|api_key|key|signature|sig|session(?:id)?|sid|code|"
@@ -91,8 +88,6 @@ class Redactor:
         self._told: list[Callable[[], None]] = []
         self.short = lru_cache(maxsize=4096)(self.text)
         """`text`, remembered: for the short values that results keep, which seldom change."""
-        self.passed: set[str] = set()
-        """Texts that `passes` let pass."""
         self.know(secrets)
 
     def know(self, secrets: Iterable[str]) -> None:
@@ -109,7 +104,6 @@ class Redactor:
             self._begun = re.compile(f"(?=({starts}))")
             self._longest = len(longest_first[0])
             self.short.cache_clear()
-            self.passed.clear()
             for tell in self._told:
                 tell()
 
@@ -134,17 +128,6 @@ class Redactor:
             for begun, instead in _BEGUN:
                 text = begun.sub(instead, text)
         return text
-
-    def passes(self, text: str) -> bool:
-        """Whether the text holds nothing that may not be stored."""
-        if text in self.passed:
-            return True
-        if self.text(text) != text:
-            return False
-        if len(self.passed) >= MOST_PASSED:
-            self.passed.clear()
-        self.passed.add(text)
-        return True
 
     def content(self, content: bytes) -> bytes:
         """Bytes that are no text without the secrets that are known, as they stand or encoded."""
@@ -204,17 +187,17 @@ class Redactor:
 def clean_result(result: CheckResult, redactor: Redactor) -> CheckResult:
     """The result without what may not be stored: in its text, in the values it keeps, and in the
     names of its measurements, some of which a target gives."""
-    passed, passes = redactor.passed, redactor.passes
-    text = result.text
-    if text not in passed and not passes(text):
-        result = replace(result, text=redactor.text(text))
+    short = redactor.short
+    text = short(result.text)
+    if text != result.text:
+        result = replace(result, text=text)
     for sample in result.samples:
-        if sample.name not in passed and not passes(sample.name):
+        if short(sample.name) != sample.name:
             result = replace(result, samples=_clean_samples(result.samples, redactor))
             break
     for each in result.judged:
         for value in each.actual.values():
-            if type(value) is str and value not in passed and not passes(value):
+            if type(value) is str and short(value) != value:
                 return replace(result, judged=_clean_judged(result.judged, redactor))
     return result
 

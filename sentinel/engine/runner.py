@@ -89,8 +89,7 @@ class Runner:
             return False
         new = keep != self.kept
         self.kept = keep
-        folded = self.state.slot_at is result.due_at
-        self.kept_at = self.state.last_ok_at if folded else known_at(result)
+        self.kept_at = known_at(result)
         return new
 
     def row(self, location: str) -> ProbeState:

@@ -39,7 +39,6 @@ MAX_SCALAR = 200
 _Tree = dict[str, Any]
 """Key to what is read below it; None: all of it."""
 _PLAIN_VALUES = frozenset({bool, int, float, str, bytes, type(None)})
-_NUMBERS = frozenset({bool, int, float})
 _TRIAL = {"matches": '"".matches(%s)', "duration": "duration(%s)", "timestamp": "timestamp(%s)"}
 
 
@@ -102,8 +101,6 @@ class Expression:
         found = plain(bindings) if plain is not None else None
         if found is None or len(found) != len(shown) + 1:
             return None
-        if len(found) == 2 and type(found[1]) in _NUMBERS:
-            return found[0], {shown[0]: found[1]}
         actual: dict[str, Any] = {}
         for name, value in zip(shown, found[1:], strict=True):
             if type(value) is str:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
+from sentinel.transport.resolve import address_hash
 from sentinel.transport.tls import Certificate
 from sentinel.transport.wire import Exchange
 
@@ -30,25 +31,14 @@ _SHOWN = re.compile(rb"(?i)\r\n(content-length|last-modified)[ \t]*:[ \t]*([^\r\
 
 
 def address_metrics(exchange: Exchange) -> dict[str, Any]:
-    """The name lookup and the address."""
-    protocol, digest = _address(exchange.address)
+    """The name lookup and the address; 0 where there is none: never resolved, or a socket's path."""
+    address = exchange.address
+    known = bool(address) and "/" not in address
     return {
         "probe_dns_lookup_time_seconds": exchange.phases.get("resolve", 0.0),
-        "probe_ip_protocol": protocol,
-        "probe_ip_addr_hash": digest,
+        "probe_ip_protocol": (6 if ":" in address else 4) if known else 0,
+        "probe_ip_addr_hash": address_hash(address) if known else 0,
     }
-
-
-@lru_cache(maxsize=4096)
-def _address(text: str) -> tuple[int, int]:
-    """4 or 6 (0: never resolved, or a socket's path), and FNV-1a 32 over the address's bytes."""
-    if not text or "/" in text:
-        return 0, 0
-    address = ip_address(text.partition("%")[0])
-    digest = 2166136261
-    for byte in address.packed:
-        digest = (digest ^ byte) * 16777619 & 0xFFFFFFFF
-    return address.version, digest
 
 
 def tls_metrics(exchange: Exchange) -> dict[str, Any]:
