@@ -9,7 +9,7 @@ from sentinel.transport.curl import Transport
 from tests.blackbox.probes import FOUR, once, probed, said, value
 from tests.probers.test_grpc import server
 from tests.transport.certificates import authority
-from tests.transport.servers import serving
+from tests.transport.servers import serving, silent
 
 pytestmark = pytest.mark.needs("openssl")
 
@@ -67,9 +67,6 @@ def test_over_tls_the_certificate_is_verified_and_shown():
 
 
 def test_the_call_ends_with_the_probe():
-    async def silent(reader, writer):
-        await asyncio.sleep(60)
-
     async def main():
         async with serving(silent) as port, Transport() as transport:
             return await probed(grpc(), f"localhost:{port}", transport, seconds=0.4)

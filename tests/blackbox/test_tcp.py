@@ -9,7 +9,7 @@ from sentinel.blackbox.module import Exchanged, Hidden, Module, TcpModule, TlsCo
 from sentinel.transport.curl import Transport
 from tests.blackbox.probes import once, probed, said, tcp, value
 from tests.transport.certificates import authority, folder, server, server_that_asks
-from tests.transport.servers import serving
+from tests.transport.servers import serving, silent
 
 pytestmark = pytest.mark.needs("openssl")
 
@@ -31,10 +31,6 @@ def greeting(*parts):
             await writer.drain()
 
     return script
-
-
-async def silent(reader, writer):
-    await asyncio.sleep(60)
 
 
 async def echo(reader, writer):

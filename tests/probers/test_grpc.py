@@ -16,7 +16,7 @@ from sentinel.transport.curl import Transport
 from sentinel.words import Outcome, Secret
 from tests.probers.documents import shown
 from tests.transport.certificates import authority, folder
-from tests.transport.servers import observed, serving
+from tests.transport.servers import observed, serving, silent
 
 pytestmark = pytest.mark.needs("openssl")
 STATES = health_pb2.HealthCheckResponse
@@ -165,10 +165,6 @@ def test_over_tls_the_certificate_is_verified(name, fields, reason):
 def test_tls_spoken_to_a_server_without_it_fails():
     with server() as port:
         assert "tls_failed" == check(port, tls=True).reason
-
-
-async def silent(reader, writer):
-    await asyncio.sleep(60)
 
 
 async def page(reader, writer):

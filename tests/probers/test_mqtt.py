@@ -18,7 +18,7 @@ from sentinel.words import Outcome, Secret
 from tests.probers.daemons import free_ports, running
 from tests.probers.documents import shown
 from tests.transport.certificates import authority, folder
-from tests.transport.servers import observed, serving
+from tests.transport.servers import observed, serving, silent
 
 pytestmark = [pytest.mark.needs("mosquitto", "openssl"), pytest.mark.slow]
 PASSWORD = Secret("env:TOKEN")
@@ -153,7 +153,7 @@ def test_what_others_say_there_is_not_ours_coming_back():
             writer.write(reply)
         ours = await reader.read(1000)
         writer.write(publish("t", b"not yours", qos=0, number=0) + ours)
-        await asyncio.sleep(60)
+        await silent(reader, writer)
 
     observation = against(broker, topic="t", round_trip=True)
 

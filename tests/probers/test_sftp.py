@@ -14,7 +14,7 @@ from sentinel.transport.curl import Transport
 from sentinel.words import Outcome, Secret
 from tests.probers.documents import shown
 from tests.probers.sshd import running
-from tests.transport.servers import NOW, observed, serving
+from tests.transport.servers import NOW, observed, serving, silent
 
 OTHER = "SHA256:" + "A" * 43
 
@@ -139,7 +139,7 @@ class TestSshd:
 def test_a_server_that_stops_in_the_middle_does_not_hold_the_check(tmp_path):
     async def script(reader, writer):
         writer.write(b"SSH-2.0-slow\r\n")
-        await asyncio.sleep(60)
+        await silent(reader, writer)
 
     async def main():
         async with serving(script) as port, Transport() as transport:

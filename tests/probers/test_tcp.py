@@ -13,7 +13,7 @@ from sentinel.transport.curl import Transport
 from sentinel.words import Outcome, Secret
 from tests.probers.documents import shown
 from tests.transport.certificates import authority, server
-from tests.transport.servers import observed, serving
+from tests.transport.servers import observed, serving, silent
 
 pytestmark = pytest.mark.needs("openssl")
 
@@ -49,10 +49,6 @@ async def mail(reader, writer):
     heard = await reader.readline()
     writer.write(b"221 bye\r\n" if heard == b"QUIT\r\n" else b"500 what?\r\n")
     await writer.drain()
-
-
-async def silent(reader, writer):
-    await asyncio.sleep(60)
 
 
 SMTP = (TcpLine(expect="^220 ", send="QUIT\r"), TcpLine(expect="^221 "))

@@ -79,6 +79,11 @@ async def _rounds() -> None:
         await asyncio.sleep(0)
 
 
+async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Say nothing for as long as there is a server."""
+    await asyncio.Event().wait()
+
+
 def saying(*parts: bytes) -> Script:
     """Hear a request's head, send the parts, close."""
 

@@ -8,7 +8,7 @@ import pytest
 from sentinel.transport.curl import Transport
 from sentinel.transport.reasons import Reason
 from tests.transport.certificates import authority, folder, server, server_that_asks
-from tests.transport.servers import fetched, saying, serving
+from tests.transport.servers import fetched, saying, serving, silent
 
 pytestmark = pytest.mark.needs("openssl")
 
@@ -18,10 +18,6 @@ async def echo(reader, writer):
     while chunk := await reader.read(65536):
         writer.write(chunk)
         await writer.drain()
-
-
-async def silent(reader, writer):
-    await asyncio.sleep(60)
 
 
 def talked(script, talk, *, context=None, seconds=5.0, **how):

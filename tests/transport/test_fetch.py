@@ -247,7 +247,7 @@ def test_what_a_sink_raises_ends_the_transfer():
 def test_a_sink_that_hangs_does_not_outlive_the_deadline():
     async def main():
         async def sink(chunk):
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
 
         script = for_ever(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1000)
         async with serving(script) as port, opened() as transport:

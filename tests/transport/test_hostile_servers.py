@@ -10,7 +10,7 @@ import pytest
 
 from sentinel.transport.reasons import Reason
 from sentinel.transport.wire import Request
-from tests.transport.servers import fetched, for_ever, opened, redirect, saying, serving
+from tests.transport.servers import fetched, for_ever, opened, redirect, saying, serving, silent
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 SHORT_S = 0.4
@@ -33,9 +33,9 @@ def aborting(*parts: bytes, hear: bool = True):
     return script
 
 
-async def silent(reader, writer):
+async def unanswered(reader, writer):
     await reader.readuntil(b"\r\n\r\n")
-    await asyncio.sleep(60)
+    await silent(reader, writer)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def silent(reader, writer):
             Reason.body_too_large,
             id="a gigantic length",
         ),
-        pytest.param(silent, Reason.timeout, id="no answer"),
+        pytest.param(unanswered, Reason.timeout, id="no answer"),
         pytest.param(for_ever(HEAD + b"\r\n", b"b", every_s=0.02), Reason.timeout, id="slow body"),
         pytest.param(for_ever(HEAD, b"a", every_s=0.02), Reason.timeout, id="slow head"),
         pytest.param(saying(redirect("/again")), Reason.too_many_redirects, id="redirect loop"),
@@ -250,7 +250,7 @@ def test_trailers_and_early_hints_are_not_headers():
 def test_one_sick_server_does_not_hold_up_another():
     async def main():
         async with (
-            serving(silent) as sick,
+            serving(unanswered) as sick,
             serving(saying(HEAD + b"\r\n")) as well,
             opened() as transport,
         ):
@@ -268,7 +268,7 @@ def test_one_sick_server_does_not_hold_up_another():
 
 def test_closing_tells_those_who_wait():
     async def main():
-        async with serving(silent) as port:
+        async with serving(unanswered) as port:
             transport = opened()
             transport.start()
             waiting = asyncio.ensure_future(
@@ -283,7 +283,7 @@ def test_closing_tells_those_who_wait():
 
 def test_a_cancelled_fetch_leaves_nothing_behind():
     async def main():
-        async with serving(silent) as port, opened() as transport:
+        async with serving(unanswered) as port, opened() as transport:
             waiting = asyncio.ensure_future(
                 transport.fetch(Request(f"http://127.0.0.1:{port}/"), transport.now() + 30)
             )

@@ -1,13 +1,12 @@
 """HTTPS with certificates good and bad: the reason, and the facts of what was presented."""
 
-import asyncio
 import ssl
 
 import pytest
 
 from sentinel.transport.reasons import Reason
 from tests.transport.certificates import authority, folder, server, server_that_asks
-from tests.transport.servers import OK, fetched, recording, redirect, saying
+from tests.transport.servers import OK, fetched, recording, redirect, saying, silent
 
 pytestmark = pytest.mark.needs("openssl")
 
@@ -67,7 +66,7 @@ def test_plain_text_instead_of_a_handshake():
 
 def test_a_handshake_that_hangs_is_a_timeout_spent_on_tls():
     async def hang(reader, writer):
-        await asyncio.sleep(60)
+        await silent(reader, writer)
 
     exchange = fetched_plain(hang, seconds=0.4)
 

@@ -22,7 +22,7 @@ from tests.conftest import program
 from tests.probers.test_grpc import server as grpc_server
 from tests.transport.certificates import authority, folder, openssl, server, server_that_asks
 from tests.transport.nameserver import names, response
-from tests.transport.servers import Script, for_ever, saying, serving
+from tests.transport.servers import Script, for_ever, saying, serving, silent
 
 SOA = "shop.example. 60 IN SOA ns.shop.example. who.shop.example. 2026030101 2 3 4 5"
 
@@ -55,10 +55,6 @@ def upgrading(context: ssl.SSLContext) -> Script:
                 writer.write(b"250 said " + line)
 
     return script
-
-
-async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(60)
 
 
 async def closing_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
