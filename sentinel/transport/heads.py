@@ -100,14 +100,15 @@ class Framing:
     def _transfer_encoding(self, value: bytes) -> None:
         """It overrides a length (RFC 9112, 6.1). Compression is not understood as a transfer coding."""
         self._overridden = True
+        last = False
         for part in value.split(b","):
             coding = part.strip()
             match coding.lower():
                 case b"":
                     continue
                 case b"chunked":
-                    self.chunked = True
-                case _ if self.chunked:
+                    self.chunked = last = True
+                case _ if last:
                     text = f"A Transfer-Encoding ({_shown(coding)}) was listed after chunked"
                     raise Wrong(Reason.decode_error, text)
                 case b"identity":

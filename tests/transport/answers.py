@@ -307,6 +307,10 @@ ANSWERS: dict[str, bytes] = {
     "TE chunked, identity": OK
     + b"Transfer-Encoding: chunked, identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     "TE chunked,gzip": OK + b"Transfer-Encoding: chunked, gzip\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "TE chunked, TE gzip": OK
+    + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\nhello",
+    "TE chunked, TE identity": OK
+    + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     "TE ,chunked": OK + b"Transfer-Encoding: ,chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     "TE chunked ,": OK + b"Transfer-Encoding: chunked ,,\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     "TE chunked x": OK + b"Transfer-Encoding: chunked x\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
