@@ -35,6 +35,7 @@ from sentinel.transport.ping import Pinger
 from sentinel.transport.poller import Poller
 from sentinel.transport.reasons import Reason
 from sentinel.transport.sockets import Sockets
+from sentinel.transport.udp import UdpSockets
 from sentinel.transport.wire import PHASES, Exchange, Hop, IpVersion, Request
 from sentinel.words import shortened
 
@@ -79,6 +80,7 @@ class Transport:
         self._poller: Poller | None = None
         self._lookup: Lookup | None = None
         self._pinger: Pinger | None = None
+        self._udp: UdpSockets | None = None
         self._pool = Pool()
 
     def start(self) -> None:
@@ -87,6 +89,7 @@ class Transport:
             self._sockets = Sockets()
             self._lookup = Lookup()
             self._pinger = Pinger(self._sockets)
+            self._udp = UdpSockets(self._sockets)
             self._poller = Poller(self._sockets)
             if self._choice != "curl":
                 self._lane = Lane(self._sockets, self._lookup, always=self._choice == "own")
@@ -98,10 +101,12 @@ class Transport:
         sockets, self._sockets = self._sockets, None
         lookup, self._lookup = self._lookup, None
         pinger, self._pinger = self._pinger, None
-        if poller is None or sockets is None or lookup is None or pinger is None:
+        udp, self._udp = self._udp, None
+        if poller is None or sockets is None or lookup is None or pinger is None or udp is None:
             return
         poller.detach()
         pinger.close()
+        udp.close()
         sockets.close()
         lookup.close()
         self._pool.close()
@@ -118,6 +123,12 @@ class Transport:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def hear(self) -> None:
+        """What came for whom, told between two others' turns on the loop (`Sockets.hear`): who
+        starts much at once schedules it in between. Nothing when not started."""
+        if self._sockets is not None:
+            self._sockets.hear()
 
     @property
     def under_way(self) -> int:
@@ -145,6 +156,13 @@ class Transport:
         if self._pinger is None:
             raise RuntimeError("the transport is not started")
         return self._pinger
+
+    @property
+    def udp(self) -> UdpSockets:
+        """Who lends UDP sockets. Raises RuntimeError when not started."""
+        if self._udp is None:
+            raise RuntimeError("the transport is not started")
+        return self._udp
 
     @staticmethod
     def now() -> float:

@@ -1,8 +1,8 @@
 """Asking one name server one question: over UDP, TCP or TLS (RFC 1035, 4.2; RFC 7766; RFC 7858).
 
 Nothing is remembered between two questions, and no stub resolver stands between: what is measured
-is this server, now. Over UDP each question has a random id and a socket of its own, for which the
-kernel draws a random port and which hears its peer alone (RFC 5452); a datagram that does not
+is this server, now. Over UDP each question has a random id and a random port, which the kernel draws
+for it and on which its peer alone is heard (RFC 5452; `transport.udp`); a datagram that does not
 answer the question is passed over as if it had not come. Where nothing came, the question is sent
 again, `tries` times within the deadline, to the server's next address if it has several. A
 truncated answer is asked for over TCP.
@@ -24,12 +24,12 @@ import msgspec
 
 from sentinel.transport.connection import Connection
 from sentinel.transport.curl import Transport
-from sentinel.transport.dial import opened, why
+from sentinel.transport.dial import why
 from sentinel.transport.dnsnames import WireError
 from sentinel.transport.dnswire import Message, Question, is_answer, parse, query
 from sentinel.transport.lookup import Address, Unfound, written_out
 from sentinel.transport.reasons import Reason
-from sentinel.transport.sockets import READ, Sockets
+from sentinel.transport.udp import UdpSockets
 from sentinel.transport.wire import Exchange, IpVersion
 
 Protocol = Literal["udp", "tcp", "tls"]
@@ -173,7 +173,7 @@ async def _over_udp(
         address = addresses[turn % len(addresses)]
         now = time.monotonic()
         until = now + (deadline - now) / (server.tries - turn)
-        datagrams = _Datagrams(transport.sockets, address, server.source_ip, before)
+        datagrams = _Datagrams(transport.udp, address, server.source_ip, before)
         said = await datagrams.asked(question, until)
         if said.message is not None or time.monotonic() >= deadline:
             break
@@ -195,8 +195,8 @@ def _usable(addresses: Sequence[Address], source_ip: str) -> Sequence[Address]:
 
 
 class _Datagrams:
-    """One question over a UDP socket of its own. What comes is read where it is heard of, so that
-    the time it took is not that of the loop too."""
+    """One question over UDP. What comes is read where it is heard of, and the time it took taken
+    there, so that it is not that of the loop too."""
 
     __slots__ = (
         "_address",
@@ -204,17 +204,18 @@ class _Datagrams:
         "_before",
         "_future",
         "_own",
-        "_sockets",
+        "_sent_at",
         "_source_ip",
         "_strays",
+        "_udp",
         "connect_s",
         "request_s",
     )
 
     def __init__(
-        self, sockets: Sockets, address: Address, source_ip: str, before: Message | None
+        self, udp: UdpSockets, address: Address, source_ip: str, before: Message | None
     ) -> None:
-        self._sockets = sockets
+        self._udp = udp
         self._address = address
         self._source_ip = source_ip
         self._before = before
@@ -224,28 +225,32 @@ class _Datagrams:
 
     async def asked(self, question: Question, until: float) -> Said:
         """What was answered by `until`."""
-        started = sent = time.monotonic()
+        udp, sockets = self._udp, self._udp.sockets
+        started = self._sent_at = time.monotonic()
+        self._future: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
         try:
-            own = opened(self._address.family, socket.SOCK_DGRAM, source_ip=self._source_ip)
+            own = udp.take(self._address.family, self._ready, source_ip=self._source_ip)
         except OSError as error:
             return self._lost(error)
         self._own = own
-        self._future: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
         self._asked = query(question, id=int.from_bytes(os.urandom(2), "big"))
+        said = None
         try:
             own.connect(self._address.place)
-            sent = time.monotonic()
-            self.connect_s = sent - started
+            self._sent_at = time.monotonic()
+            self.connect_s = self._sent_at - started
             own.send(self._asked)
-            self._sockets.watch(own.fileno(), READ, self._ready)
-            self._sockets.at(until, self._expired)
-            return await self._future
+            sockets.at(until, self._expired)
+            said = await self._future
         except OSError as error:
-            return self._lost(error)
+            self._end(said := self._lost(error))
         finally:
-            self.request_s = time.monotonic() - sent
-            self._sockets.forget(until, self._expired)
-            self._sockets.drop(own)
+            sockets.forget(until, self._expired)
+            if said is None or said.message is None or self._source_ip:
+                sockets.drop(own)
+            else:
+                udp.give(own, self._address.family)
+        return said
 
     def _ready(self, _mask: int) -> None:
         if self._future.done():
@@ -255,25 +260,29 @@ class _Datagrams:
         except BlockingIOError:  # it was damaged on its way
             return
         except OSError as error:  # what was sent came to nobody: no listener, no route
-            self._future.set_result(self._lost(error))
+            self._end(self._lost(error))
             return
         before = self._before
         if before is not None and came[2:] == before.wire and came[:2] == self._asked[:2]:
-            self._future.set_result(Said(before, size=len(came)))
+            self._end(Said(before, size=len(came)))
             return
         if is_answer(self._asked, came):
-            self._future.set_result(_read(came))
+            self._end(_read(came))
             return
         self._strays += 1
         if self._strays == MOST_STRAYS:
             text = f"{MOST_STRAYS} datagrams answered nothing that was asked"
-            self._future.set_result(Said(reason=Reason.protocol_error, text=text))
+            self._end(Said(reason=Reason.protocol_error, text=text))
 
     def _expired(self) -> None:
         if not self._future.done():
-            ours = self._sockets.closed
+            ours = self._udp.sockets.closed
             reason = Reason.client_failed if ours else Reason.timeout
-            self._future.set_result(Said(reason=reason, text="no answer came"))
+            self._end(Said(reason=reason, text="no answer came"))
+
+    def _end(self, said: Said) -> None:
+        self.request_s = time.monotonic() - self._sent_at
+        self._future.set_result(said)
 
     def _lost(self, error: OSError) -> Said:
         failed = why(error, self._address)

@@ -58,7 +58,7 @@ class Sockets:
         """What is being called now."""
         self.closed = False
         self._timer: asyncio.TimerHandle | None = None
-        self._loop.add_reader(self._epoll.fileno(), self._on_ready)
+        self._loop.add_reader(self._epoll.fileno(), self.hear)
 
     def __len__(self) -> int:
         """How many sockets are watched now."""
@@ -83,6 +83,11 @@ class Sockets:
             self._epoll.register(fd, mask)
         except FileExistsError:
             self._epoll.modify(fd, mask)
+        self._watched[fd] = ready
+        self._fresh.add(fd)
+
+    def tell(self, fd: int, ready: Ready) -> None:
+        """From now on call `ready` for what it is watched for already."""
         self._watched[fd] = ready
         self._fresh.add(fd)
 
@@ -175,7 +180,9 @@ class Sockets:
         self._order.clear()
         self._epoll.close()
 
-    def _on_ready(self) -> None:
+    def hear(self) -> None:
+        """Serve the sockets that are ready now; the loop calls it whenever there are some. To be
+        called by the loop alone, as a callback."""
         self._fresh.clear()
         try:
             for fd, mask in self._epoll.poll(0, _BATCH):

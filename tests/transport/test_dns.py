@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 
 import dns.flags
 import pytest
@@ -165,6 +166,31 @@ def test_only_the_server_that_was_asked_is_heard():
     assert ["192.0.2.7"] == data(asyncio.run(main()))
 
 
+def test_the_time_an_answer_took_ends_where_it_is_heard():
+    """Not where the loop has time for who asked."""
+
+    async def main():
+        with socket.socket(type=socket.SOCK_DGRAM) as peer:
+            peer.bind(("127.0.0.1", 0))
+            async with Transport() as transport:
+                to = Server("127.0.0.1", peer.getsockname()[1])
+                asking = asyncio.create_task(ask(transport, QUESTION, to, transport.now() + 5))
+                await asyncio.sleep(0)
+                content, whence = peer.recvfrom(512)
+                peer.sendto(response(content, SHOP), whence)
+                transport.hear()
+                time.sleep(0.5)
+                return await asking
+
+    answer = asyncio.run(main())
+    assert ["192.0.2.7"] == data(answer)
+    assert 0 < answer.phases["request"] < 0.5
+
+
+def test_a_transport_that_is_not_started_hears_nothing():
+    assert Transport().hear() is None
+
+
 def second_time(*, records):
     times = iter(range(10))
     return lambda asked_, _protocol: [response(asked_, *records)] if next(times) else []
@@ -175,6 +201,24 @@ def test_a_question_that_was_lost_is_asked_again_within_the_deadline():
 
     assert (["192.0.2.7"], 2, ["udp", "udp"]) == (data(answer), answer.sent, heard)
     assert answer.phases["request"] < 0.25, "the try that was lost does not count"
+
+
+def test_a_late_answer_is_not_the_next_questions():
+    """What comes twice is not heard by whoever uses the socket next."""
+
+    def twice(asked_, _protocol):
+        return [response(asked_, SHOP)] * 2
+
+    async def main():
+        async with names(twice) as (port, heard), Transport() as transport:
+            to = Server("127.0.0.1", port)
+            for _ in range(10):
+                answer = await ask(transport, QUESTION, to, transport.now() + 5)
+                assert (["192.0.2.7"], None) == (data(answer), answer.reason)
+            return len(heard), len(transport.sockets)
+
+    heard, watched = asyncio.run(main())
+    assert (10, True) == (heard, watched <= 1)
 
 
 def test_silence_is_a_timeout():
@@ -241,20 +285,23 @@ def test_a_large_answer_comes_whole_over_tcp():
 
 
 def test_no_two_questions_have_the_same_id_and_port():
-    seen = []
-
-    def answering(asked_, _protocol):
-        seen.append(asked_[:2])
-        return [response(asked_, SHOP)]
-
     async def main():
-        async with names(answering) as (port, _), Transport() as transport:
-            to = Server("127.0.0.1", port)
-            for _ in range(20):
-                await ask(transport, QUESTION, to, transport.now() + 5)
+        seen = []
+        with socket.socket(type=socket.SOCK_DGRAM) as peer:
+            peer.bind(("127.0.0.1", 0))
+            async with Transport() as transport:
+                to = Server("127.0.0.1", peer.getsockname()[1])
+                for _ in range(20):
+                    asking = asyncio.create_task(ask(transport, QUESTION, to, transport.now() + 5))
+                    await asyncio.sleep(0)
+                    content, whence = peer.recvfrom(512)
+                    seen.append((content[:2], whence[1]))
+                    peer.sendto(response(content, SHOP), whence)
+                    await asking
+        return seen
 
-    asyncio.run(main())
-    assert len(set(seen)) > 15
+    ids, ports = zip(*asyncio.run(main()), strict=True)
+    assert (True, True) == (len(set(ids)) > 15, len(set(ports)) > 15)
 
 
 @pytest.mark.parametrize(
