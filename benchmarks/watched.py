@@ -163,6 +163,7 @@ async def watched(places: Places, options: argparse.Namespace, folder: Path) -> 
             secrets=NoSecrets(),
             metrics=metrics,
             redactor=Redactor(),
+            hear=transport.hear,
         )
         settle_collector()
         watching = asyncio.create_task(watcher.run())

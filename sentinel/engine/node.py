@@ -103,6 +103,7 @@ class Node:
             metrics=self.metrics,
             redactor=redactor,
             on_journal=lambda ok: self._on_journal("watcher", ok=ok),
+            hear=self.transport.hear,
         )
         self.responder = Responder(
             self.decisions,

@@ -12,7 +12,7 @@ memory (``engine.committer``) and `on_journal` says so after every try. Whether 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,8 @@ FIRST_CHECKS_A_SECOND = 100
 PINGS_APART = timedelta(seconds=1)
 A_FEW = 6
 """Checks that are started before what came for others is heard: it counts as time that theirs took."""
+MANY = 36
+"""Checks that are started before anything else has its turn."""
 MOST_AT_ONCE = 2000
 """Checks in flight; more wait, and their lag shows it. A dead network must not fill the memory."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -67,15 +69,17 @@ class Watcher:
         metrics: Metrics,
         redactor: Redactor,
         on_journal: Callable[[bool], None] = lambda ok: None,
+        hear: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_journal` is told after every commit whether the journal took it. `redactor` knows
-        the secrets of these probes; those of later documents it learns in `apply`."""
+        """`on_journal` is told after every commit whether the journal took it; `hear` serves ready
+        sockets. `redactor` knows the secrets of these probes; later ones' it learns in `apply`."""
         self._location = location
         self._journal = journal
         self._clock = clock
         self._metrics = metrics
         self._redactor = redactor
         self._secrets = secrets
+        self._hear = hear
         self._checker = Checker(
             location=location, clock=clock, transport=transport, secrets=secrets
         )
@@ -118,7 +122,9 @@ class Watcher:
         can be loaded, and whatever is a fault of our own."""
         self._ended = asyncio.get_running_loop().create_future()
         await self._load()
-        self._begin()
+        self._committer.start()
+        self._schedule_first(self._runners.values())
+        self._wake()
         try:
             await self._ended
         finally:
@@ -215,14 +221,8 @@ class Watcher:
                 self._committer.tell(row.probe, removed_row(row.probe, self._location, now))
                 self._committer.drop(blank_row(row.probe, row.location, row.slot_at))
 
-    def _begin(self) -> None:
-        self._committer.start()
-        self._schedule_first(self._runners.values())
-        self._wake()
-
-    def _schedule_first(self, runners: Iterable[Runner]) -> None:
+    def _schedule_first(self, runners: Collection[Runner]) -> None:
         now = self._clock.now()
-        runners = tuple(runners)
         within_s = sum(each.state.slot_at is None for each in runners) / FIRST_CHECKS_A_SECOND
         for runner in runners:
             if runner.state.slot_at is None:
@@ -292,8 +292,8 @@ class Watcher:
             self._wake()
 
     def _start_due(self, now: datetime) -> bool:
-        """Start a few of what is due; whether there is more."""
-        for _ in range(min(A_FEW, MOST_AT_ONCE - len(self._running))):
+        """Start many of what is due; whether there is more."""
+        for number in range(min(MANY, MOST_AT_ONCE - len(self._running))):
             runner = self._schedule.pop(now + self._crowd.early)
             if runner is None:
                 return False
@@ -301,6 +301,8 @@ class Watcher:
                 self._start(runner, runner.due_at or now, now)
             else:
                 runner.waiting = True
+            if number % A_FEW == A_FEW - 1:
+                asyncio.get_running_loop().call_soon(self._hear)
         return len(self._running) < MOST_AT_ONCE
 
     def _start(self, runner: Runner, due_at: datetime, now: datetime) -> None:
@@ -330,8 +332,6 @@ class Watcher:
         if alert is not None:
             self._metrics.blind.labels(self._location).set(bool(self._blindness.since_at))
             self._committer.tell(alert.id, alert)
-
-    # ------------------------------------------------------------------------------ one check
 
     async def _check(self, runner: Runner, due_at: datetime) -> None:
         own = runner.task

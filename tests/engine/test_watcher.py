@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from sentinel.engine.watcher import A_FEW
 from sentinel.kinds import Pings, ProbeWorld
 from sentinel.labels import fingerprint
 from sentinel.monitor.probe import Confirm, Observation, Retry
@@ -100,6 +101,29 @@ async def test_first_checks_of_many_probes_are_spread():
         assert 60 < sum(len(script(probe).worlds) for probe in probes) < 140
         await watch.advance(4.5)
         assert all(script(probe).worlds for probe in probes)
+
+
+@played
+async def test_of_many_checks_that_are_due_at_once_some_are_heard_before_others_are_sent():
+    """So that nobody's time counts what is done for all."""
+    probes = [scripted(f"acme-{i}") for i in range(40)]
+    story: list[str] = []
+
+    async def sent(world: ProbeWorld) -> Observation:
+        story.append("sent")
+        return good()
+
+    async with watching(probes, hear=lambda: story.append("heard")) as watch:
+        await watch.advance(600)
+        for probe in probes:
+            script(probe).then(sent)
+        story.clear()
+        for probe in probes:
+            watch.watcher.ping(probe.id, Pings(watch.clock.now(), "ok"))
+        await watch.clock.settle()
+    runs = [len(run) for run in "".join(each[0] for each in story).split("h")]
+    assert (40, [A_FEW] * 6) == (sum(runs), runs[:6])
+    assert max(runs) == A_FEW
 
 
 # ------------------------------------------------------------------------------- one check

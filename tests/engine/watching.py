@@ -187,6 +187,7 @@ async def watching(
     journal: Journal | None = None,
     clock: ManualClock | None = None,
     secrets: Iterable[str] = (),
+    hear: Callable[[], None] = lambda: None,
 ) -> Any:
     clock = clock or ManualClock(NOON)
     journal = journal or a_journal()
@@ -203,6 +204,7 @@ async def watching(
         metrics=metrics,
         redactor=redactor,
         on_journal=took.append,
+        hear=hear,
     )
     running = asyncio.create_task(watcher.run())
     await clock.settle()
