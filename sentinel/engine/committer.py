@@ -50,7 +50,8 @@ class Committer:
     def add(self, runner: Runner, result: CheckResult, *, steady: bool) -> None:
         """A result and the state it led to; `steady` when only counts changed in that."""
         self._batch.add(runner, result, steady=steady)
-        self._arm()
+        if self._timer is None:
+            self._arm()
 
     def touch(self, runner: Runner) -> None:
         """A state that changed without a result."""

@@ -14,7 +14,6 @@ from sentinel.engine.redaction import Redactor, clean_result
 from sentinel.engine.runner import Runner
 from sentinel.engine.stall import excused
 from sentinel.metrics.registry import Metrics
-from sentinel.monitor.probe import CheckResult, Observation
 from sentinel.monitor.verdict import fold
 from sentinel.words import Outcome
 
@@ -60,7 +59,11 @@ class Results:
             runner.state = replace(runner.state, evidence=kept.digest)
         learnt = runner.learn(observation, result)
         steady = result.outcome is Outcome.ok and before.steady and not learnt
-        self._show(runner, observation, result)
+        self._metrics.checks.of[result.outcome] += 1
+        try:
+            self._metrics.families.show(observation, result, firing=runner.state.fires)
+        except (TypeError, ValueError):
+            log.exception("a prober's metrics cannot be shown", extra={"probe": runner.probe.id})
         self._blindness.saw(runner, result, now)
         self._committer.add(runner, result, steady=steady)
         if turn is not None:
@@ -74,10 +77,3 @@ class Results:
         """Its probe is watched no more."""
         self._keeper.forget(runner.probe.id)
         self._blindness.forget(runner)
-
-    def _show(self, runner: Runner, observation: Observation, result: CheckResult) -> None:
-        self._metrics.checks.of[result.outcome] += 1
-        try:
-            self._metrics.families.show(observation, result, firing=runner.state.fires)
-        except (TypeError, ValueError):
-            log.exception("a prober's metrics cannot be shown", extra={"probe": runner.probe.id})

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 LONGEST_SLEEP_S = 30.0
 """A wait is cut into such pieces, so that a wall clock that was set, or a machine that slept, is
@@ -12,11 +13,8 @@ noticed within that time."""
 class WallClock:
     """The machine's clock, as `sentinel.clock.Clock` promises."""
 
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
+    now = staticmethod(partial(datetime.now, UTC))
+    monotonic = staticmethod(time.monotonic)
 
     async def sleep_until(self, at: datetime) -> None:
         left_s = (at - self.now()).total_seconds()

@@ -12,7 +12,7 @@ from typing import Any
 from sentinel.errors import ExpressionFailed, ExpressionRefused
 from sentinel.expression.demanded import Demand, demands, unmet
 from sentinel.expression.package import cel
-from sentinel.expression.plain import Plain, plain
+from sentinel.expression.plain import MAX_SCALAR, Plain, plain
 from sentinel.expression.reading import (
     CONSTANTS,
     Declaration,
@@ -33,8 +33,6 @@ Literals = Mapping[str, Callable[[str], object]]
 MAX_LENGTH = 4096
 MAX_NESTING = 100
 """Of a value: the package recurses natively, and crashes the process on far deeper ones."""
-MAX_SCALAR = 200
-"""Characters of a text that `scalars` keeps."""
 
 _Tree = dict[str, Any]
 """Key to what is read below it; None: all of it."""
@@ -55,13 +53,15 @@ class Expression:
     roots: frozenset[str]
     outside: frozenset[str] = frozenset()
     first: str = ""
+    plain: Plain | None = field(default=None, compare=False, repr=False)
+    """What `evaluate` and `scalars` would say, where the expression is plain comparisons and no more:
+    each value is looked up once."""
     _program: Any = field(default=None, compare=False, repr=False)
     _functions: Functions = field(default_factory=dict, compare=False, repr=False)
     _paths: tuple[Path, ...] = field(default=(), compare=False, repr=False)
     _reads: "tuple[tuple[str, _Tree | None], ...]" = field(default=(), compare=False, repr=False)
     _constants: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     _demands: tuple[Demand, ...] = field(default=(), compare=False, repr=False)
-    _plain: Plain | None = field(default=None, compare=False, repr=False)
     _shown: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def evaluate(self, bindings: Mapping[str, Any]) -> Any:
@@ -71,8 +71,8 @@ class Expression:
         Raises ExpressionFailed: ``field_missing`` (no such key or index) or ``field_type`` when it
         reads anything a target sent, else ``expression_error``.
         """
-        if self._plain is not None:
-            found = self._plain(bindings)
+        if self.plain is not None:
+            found = self.plain(bindings)
             if found is not None:
                 return found[0]
         if self._demands and unmet(self._demands, bindings):
@@ -93,21 +93,6 @@ class Expression:
             raise self._failed("field_missing", _missing(missing)) from missing
         except Exception as wrong:  # the package raises builtins of every kind
             raise self._failed("field_type", _said(wrong)) from wrong
-
-    def compared(self, bindings: Mapping[str, Any]) -> tuple[bool, dict[str, Any]] | None:
-        """What `evaluate` and `scalars` would say, where the expression is plain comparisons and no
-        more: each value is looked up once. None: ask these."""
-        plain, shown = self._plain, self._shown
-        found = plain(bindings) if plain is not None else None
-        if found is None or len(found) != len(shown) + 1:
-            return None
-        actual: dict[str, Any] = {}
-        for name, value in zip(shown, found[1:], strict=True):
-            if type(value) is str:
-                actual[name] = value if len(value) <= MAX_SCALAR else shortened(value, MAX_SCALAR)
-            elif type(value) is not list:
-                actual[name] = value
-        return found[0], actual
 
     def _container(self, value: Any, below: "_Tree | None") -> Any:
         known = value if below is None else _pruned(value, below)
@@ -180,7 +165,7 @@ def compile_expression(
         _reads=_reads(own),
         _constants={name: CONSTANTS[name] for name in CONSTANTS if (name,) in paths},
         _demands=demands(tokens),
-        _plain=plain(tokens),
+        plain=plain(tokens),
         _shown=tuple(map(shown, own)),
     )
 

@@ -13,10 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sentinel.expression.demanded import conjuncts
+from sentinel.expression.reading import shown
 from sentinel.expression.tokens import Token
+from sentinel.words import shortened
 
-Plain = Callable[[Mapping[str, Any]], tuple[Any, ...] | None]
-"""Whether it holds, and the value of each comparison in turn; None: ask the package."""
+Plain = Callable[[Mapping[str, Any]], tuple[bool, Mapping[str, Any]] | None]
+"""Whether it holds, and by name the scalars that it compared, as they are shown; None: ask the
+package."""
+MAX_SCALAR = 200
+"""Characters of a text that is shown."""
 
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -47,15 +52,15 @@ def plain(tokens: Sequence[Token]) -> Plain | None:
 
 
 def _all(parts: Sequence[Plain]) -> Plain:
-    def hold(bindings: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        values: list[Any] = [True]
+    def hold(bindings: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]] | None:
+        all_hold, compared = True, dict[str, Any]()
         for part in parts:
             found = part(bindings)
             if found is None:
                 return None
-            values[0] = values[0] and found[0]
-            values += found[1:]
-        return tuple(values)
+            all_hold = all_hold and found[0]
+            compared |= found[1]
+        return all_hold, compared
 
     return hold
 
@@ -97,35 +102,44 @@ def _list_closure(
         return None
     root, below = path[0], path[1:]
 
-    def hold(bindings: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def hold(bindings: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]] | None:
         try:
             value = bindings[root]
             for name in below:
                 value = value[name]
         except (KeyError, TypeError, IndexError):
             return None
-        if type(value) is not list or any(type(each) is not str for each in value):
+        if type(value) is not list:
             return None
-        return compare(value, texts), value
+        if value != texts and any(type(each) is not str for each in value):
+            return None
+        return compare(value, texts), {}
 
     return hold
 
 
 def _closure(path: tuple[str, ...], compare: Callable[[Any, Any], bool], literal: Any) -> Plain:
     kind, root, below = type(literal), path[0], path[1:]
+    name = shown(path)
+    as_wanted = (True, {name: _short(literal)})
+    exact = compare is operator.eq and kind is not float  # of zeros there are two
+    of_text = kind is str
 
-    def hold(bindings: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def hold(bindings: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]] | None:
         try:
             value = bindings[root]
-            for name in below:
-                value = value[name]
+            for each in below:
+                value = value[each]
         except (KeyError, TypeError, IndexError):
             return None
         if type(value) is not kind or (kind is int and not -_LARGEST <= value < _LARGEST):
             return None
         if value != value:
             return None  # the package refuses to order what is no number
-        return compare(value, literal), value
+        holds = compare(value, literal)
+        return (
+            as_wanted if holds and exact else (holds, {name: _short(value) if of_text else value})
+        )
 
     return hold
 
@@ -167,3 +181,8 @@ def _text(token: Token) -> str | None:
     text = token.text
     simple = token.kind == "text" and text[0] in "\"'" and "\\" not in text
     return text[1:-1] if simple and text[:3] not in ('"""', "'''") else None
+
+
+def _short(value: Any) -> Any:
+    """A scalar as it is shown."""
+    return shortened(value, MAX_SCALAR) if isinstance(value, str) else value

@@ -335,7 +335,7 @@ def _flat(metrics: Mapping[str, Any], duration_s: float) -> tuple[_Key, list[flo
         if type(value) in _NUMBERS:
             key.append(name)
             values.append(value)
-        elif isinstance(value, Mapping):
+        elif type(value) is dict or isinstance(value, Mapping):
             key.append((name, *value))
             values += value.values()
         else:  # a number of another type, or what `show` refuses

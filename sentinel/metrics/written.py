@@ -27,7 +27,7 @@ def number_texts(values: Iterable[float]) -> str:
     """The texts of numbers, parted by commas: the shortest digits that mean each, all at once, in a
     quarter of the time. Raises TypeError or ValueError for what is no number."""
     try:
-        numbers = [float(value) for value in values]
+        numbers = list(map(float, values))
     except OverflowError as error:
         raise ValueError("a number too large for the text format") from error
     text = _encode(numbers)[1:-1].decode()

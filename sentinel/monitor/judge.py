@@ -18,6 +18,7 @@ from sentinel.monitor.baseline import deadline_state
 from sentinel.monitor.probe import (
     Attempt,
     CheckResult,
+    Deadline,
     Expectation,
     Judged,
     Observation,
@@ -49,7 +50,9 @@ def judge(
         reason = observation.reason or outcome.value
         text = observation.text
     else:
-        values = _with_deadline(probe, observation, started_at)
+        values = observation.values
+        if probe.deadline is not None and observation.changed_at is not None:
+            values = _with_deadline(probe.deadline, observation.changed_at, started_at, values)
         judged = tuple([_judge(each, values) for each in probe.expect])
         outcome, reason, text = Outcome.ok, "", observation.text
         for each in judged:
@@ -74,12 +77,12 @@ def judge(
     )
 
 
-def _with_deadline(probe: Probe, observation: Observation, now: datetime) -> Mapping[str, Any]:
-    if probe.deadline is None or observation.changed_at is None:
-        return observation.values
-    due = deadline_state(probe.deadline, now=now, changed_at=observation.changed_at)
+def _with_deadline(
+    deadline: Deadline, changed_at: datetime, now: datetime, values: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    due = deadline_state(deadline, now=now, changed_at=changed_at)
     mine = {"overdue": due.overdue, "late_s": due.late_s}
-    return ChainMap(mine, cast(MutableMapping[str, Any], observation.values))
+    return ChainMap(mine, cast(MutableMapping[str, Any], values))
 
 
 def explain(judged: Judged) -> str:
@@ -90,7 +93,7 @@ def explain(judged: Judged) -> str:
 
 def _judge(expectation: Expectation, values: Mapping[str, Any]) -> Judged:
     expression = expectation.that
-    known = expression.compared(values)
+    known = expression.plain(values) if expression.plain is not None else None
     if known is not None and known[0]:
         return Judged(expression.source, Outcome.ok, "", known[1])
     try:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, ClassVar, Literal
 
 from sentinel.expression import Declaration
@@ -20,7 +21,7 @@ from sentinel.probers.answers import (
     opinion,
     written,
 )
-from sentinel.transport.dns import Answer, Protocol, Server, ask, place, system_server
+from sentinel.transport.dns import Protocol, Server, ask, place, system_server
 from sentinel.transport.dnsnames import class_number, rcode_number, type_number, wire_name
 from sentinel.transport.dnswire import Question
 from sentinel.transport.reasons import NETWORK, OURS
@@ -30,6 +31,7 @@ from sentinel.transport.wire import IpVersion
 from sentinel.words import Outcome
 
 MOST_SERVERS = 32
+_duration_s = attrgetter("answer.duration_s")
 _PHASES = {f"{phase}_s": phase for phase in ("resolve", "connect", "tls", "request")}
 
 _FAMILIES: Mapping[str, IpVersion] = {"any": "any", "ipv4": "4", "ipv6": "6"}
@@ -202,22 +204,22 @@ class Dns:
         asked = self._asking
         named = self.servers or (system_server(),)
         servers = asked.servers or tuple(map(self._server, named))
-        before = [asked.before.get(name, NOTHING_SAID) for name in named]
-        asking = [
-            ask(world.transport, asked.question, server, world.deadline, last.message)
-            for server, last in zip(servers, before, strict=True)
-        ]
-        answers = [await asking[0]] if len(asking) == 1 else await asyncio.gather(*asking)
-        heard = list(map(self._heard, named, answers, before))
-        decisive = next((each for each in heard if each.opinion.reason), heard[0])
+        if len(named) == 1:
+            heard = [decisive := await self._heard(world, named[0], servers[0])]
+        else:
+            asking = [self._heard(world, *each) for each in zip(named, servers, strict=True)]
+            heard = await asyncio.gather(*asking)
+            decisive = next((each for each in heard if each.opinion.reason), heard[0])
         one, drift = decisive.opinion, NO_DRIFT
         if self.records is not None or one.keep != world.kept:
             drift = drifted(one, self.records, world.kept, asked.question)
         return _observed(self, heard, decisive, drift, world.now)
 
-    def _heard(self, name: str, answer: Answer, before: Opinion) -> Heard:
+    async def _heard(self, world: ProbeWorld, name: str, server: Server) -> Heard:
         """Often it is what the server said before, and the opinion about it the same."""
         asked = self._asking
+        before = asked.before.get(name, NOTHING_SAID)
+        answer = await ask(world.transport, asked.question, server, world.deadline, before.message)
         if answer.message is not None and answer.message is before.message:
             return Heard(answer, before)
         new = opinion(name, answer, asked.question, codes=asked.codes, records=self.records)
@@ -327,10 +329,10 @@ def _observed(
     dns: Dns, heard: Sequence[Heard], decisive: Heard, drift: Drift, now: datetime
 ) -> Observation:
     answer, one = decisive.answer, decisive.opinion
-    duration_s = max([each.answer.duration_s for each in heard])
-    phases = answer.phases
-    timing = {name: phases.get(phase, 0.0) for name, phase in _PHASES.items()}
-    timing["total_s"] = duration_s
+    duration_s = max(map(_duration_s, heard))
+    phases, timing = answer.phases, {"total_s": duration_s}
+    for name, phase in _PHASES.items():
+        timing[name] = phases.get(phase, 0.0)
     samples = [Sample("timing.total_s", duration_s, "s")]
     if answer.exchange is not None and answer.exchange.certificates:
         days_left = answer.exchange.certificates[0].days_left(now)

@@ -1,6 +1,6 @@
 """What every kind that talks over one raw connection declares and shows alike."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -159,9 +159,9 @@ def check_login(wanted: WantedLogin) -> None:
         raise ValueError("a password is given only over TLS: add `starttls` or `tls`")
 
 
-async def opened(wanted: Wanted, world: ProbeWorld, *, port: int, tls: bool) -> Connection:
+def opened(wanted: Wanted, world: ProbeWorld, *, port: int, tls: bool) -> Awaitable[Connection]:
     """A connection as the kind's fields want it; look at its `exchange.reason` before using it."""
-    return await world.transport.connect(
+    return world.transport.connect(
         wanted.host_,
         port,
         world.deadline,
@@ -289,7 +289,7 @@ def values_of(
     now: datetime,
     timing: Mapping[str, float] | None = None,
     made: Mapping[str, Callable[[], Any]] | None = None,
-) -> Named:
+) -> Mapping[str, Any]:
     """The kind's own values with `CONNECTION_NAMES`; `timing` adds to what is measured anyway,
     `made` are values that cost something to make."""
     phases = exchange.phases
@@ -302,15 +302,7 @@ def values_of(
     makers = dict(made) if made else {}
     if exchange.pems:
         makers["certificate"] = lambda: certificate_values(exchange, now)
-    return Named(makers, known)
-
-
-def phases_of(exchange: Exchange, talk_s: float) -> dict[str, float]:
-    """The phases of connecting, and the talk; those of a request do not exist here."""
-    phases = exchange.phases
-    connecting = {phase: phases[phase] for phase in _TIMED if phase in phases}
-    connecting["talk"] = talk_s
-    return connecting
+    return Named(makers, known) if makers else known
 
 
 def observation(
@@ -349,7 +341,7 @@ def observation(
         text=exchange.text or text or "connected",
         network=why in NETWORK,
         outcome=outcome,
-        phases=phases_of(exchange, talk_s),
+        phases={**exchange.phases, "talk": talk_s},
         address=exchange.address,
         samples=measured,
         evidence=Later(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from sentinel.expression import Declaration
 from sentinel.kinds import ProbeWorld, key
@@ -28,6 +28,7 @@ from sentinel.probers.spoken import (
 from sentinel.transport.connection import Connection
 from sentinel.transport.lines import Ended
 from sentinel.transport.reasons import Reason
+from sentinel.transport.wire import Exchange
 from sentinel.words import Secret
 
 _HEARD = frozenset({"banner", "body"})
@@ -39,6 +40,8 @@ UNEXPECTED = "unexpected_line"
 UNEXPECTED_BYTES = "unexpected_bytes"
 """The same for bytes that were expected."""
 
+_SILENCE: Mapping[str, Any] = {"banner": "", "body": "", "captured": {}}
+_NOTHING_MISSED = {"probe_failed_due_to_regex": 0, "probe_failed_due_to_bytes": 0}
 _LABEL = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 _HEX = r"^([0-9a-fA-F]{2} ?)+$"
 
@@ -161,21 +164,23 @@ class Tcp:
     async def observe(self, world: ProbeWorld) -> Observation:
         """Connect once, and talk."""
         connection = await opened(self, world, port=self.port, tls=self.tls)
+        if connection.exchange.reason is not None or not self._talks(world):
+            connection.close()
+            return _connected(connection.exchange, world)
         talk = _Talk(self, connection, world)
         watch = Talked(connection, world)
         try:
-            if connection.exchange.reason is None and self._talks(world):
-                await talk.have()
+            await talk.have()
         except Ended as ended:
             talk.reason, talk.text = ended.reason, ended.text
         finally:
+            talk_s = watch.seconds()
             connection.close()
-        return self._observed(connection, talk, world, talk_s=watch.seconds())
+        return self._observed(connection.exchange, talk, world, talk_s)
 
     def _observed(
-        self, connection: Connection, talk: "_Talk", world: ProbeWorld, *, talk_s: float
+        self, exchange: Exchange, talk: "_Talk", world: ProbeWorld, talk_s: float
     ) -> Observation:
-        exchange = connection.exchange
         made = {
             "banner": lambda: _text(bytes(talk.received.partition(b"\n")[0])),
             "body": lambda: talk.received.decode("utf-8", "replace"),
@@ -201,6 +206,12 @@ class Tcp:
             received=bytes(talk.received),
             metrics=metrics,
         )
+
+
+def _connected(exchange: Exchange, world: ProbeWorld) -> Observation:
+    """A check in which nothing was said: connecting was all it took, or came to nothing."""
+    values = values_of(exchange, _SILENCE, talk_s=0.0, now=world.now)
+    return observation(exchange, values, now=world.now, talk_s=0.0, metrics=_NOTHING_MISSED)
 
 
 def _one_or_all(values: list[str]) -> str | tuple[str, ...]:

@@ -222,12 +222,16 @@ def pack(result: CheckResult, shape_id: int, due_at: int) -> bytes:
         [(_NUMBER[one.outcome], one.reason, *one.actual.values()) for one in result.judged],
         tuple(result.phases.values()),
         [sample.value for sample in result.samples],
-        [(micros(one.started_at), one.duration_s, one.reason) for one in result.attempts],
+        _tried(result.attempts) if result.attempts else (),
     )
     try:
         return _encode(body)
     except OverflowError:
         return _encode((*body[:9], _narrow(body[9]), *body[10:]))
+
+
+def _tried(attempts: Iterable[Attempt]) -> list[tuple[int, float, str]]:
+    return [(micros(one.started_at), one.duration_s, one.reason) for one in attempts]
 
 
 def _narrow(judged: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -17,15 +17,13 @@ from sentinel.transport.reasons import Reason
 from sentinel.transport.secure import PIECE, Terms, Tls, Unusable
 from sentinel.transport.secure import why as why_tls
 from sentinel.transport.sockets import Sockets
-from sentinel.transport.wire import PHASES, Exchange, IpVersion
+from sentinel.transport.wire import Exchange, IpVersion
 
 _CHUNK = 16 * 1024
 _MOST_AT_ONCE = 16
 """Chunks that are read one after the other before others have their turn."""
 MOST_HANDSHAKE = 1 << 20
 """Bytes of a TLS handshake: the longest chain that OpenSSL takes is a tenth of that."""
-
-_UNSPENT = dict.fromkeys(PHASES, 0.0)
 
 
 class Peer(msgspec.Struct, frozen=True, gc=False):
@@ -271,7 +269,7 @@ def _connection(
         _url(peer),
         failed.reason if failed is not None else None,
         failed.text if failed is not None else "",
-        phases={**_UNSPENT, "resolve": resolved - began, "connect": now - resolved},
+        phases={"resolve": resolved - began, "connect": now - resolved, "tls": 0.0},
         duration_s=now - began,
         address=address.ip if address is not None else "",
         port=address.place[1] if address is not None else 0,

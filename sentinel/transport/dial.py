@@ -94,15 +94,9 @@ async def dial(
         addresses = [address for address in addresses if address.family == family]
     if not addresses:
         return Undialled(Reason.connect_unreachable, "no address of the source's family")
-    if len(addresses) == 1:
-        return await _only(sockets, addresses[0], deadline, source_ip)
-    return await _Race(sockets, _in_turns(addresses), source_ip).won(deadline)
-
-
-async def _only(
-    sockets: Sockets, address: Address, deadline: float, source_ip: str
-) -> Dialled | Undialled:
-    """Most names have one address that matters, and nearly all checks are of such."""
+    if len(addresses) > 1:
+        return await _Race(sockets, _in_turns(addresses), source_ip).won(deadline)
+    address = addresses[0]
     try:
         own = begun(address, source_ip=source_ip)
     except OSError as error:

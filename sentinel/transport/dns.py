@@ -133,30 +133,6 @@ async def ask(
     (`dnsnames.wire_name`)."""
     if server.protocol != "udp":
         return await _over_tcp(transport, question, server, deadline)
-    answer = await _over_udp(transport, question, server, deadline, before)
-    if answer.message is None or not answer.message.truncated or not server.retry_truncated:
-        return answer
-    whole = msgspec.structs.replace(
-        await _over_tcp(
-            transport, question, _reached_at(server, answer.address), deadline, protocol="tcp"
-        ),
-        sent=answer.sent + 1,
-    )
-    resolve_s = answer.phases["resolve"]
-    return msgspec.structs.replace(whole, phases={**whole.phases, "resolve": resolve_s})
-
-
-def _reached_at(server: Server, address: str) -> Server:
-    return Server(address, server.port, ip=server.ip, source_ip=server.source_ip, tries=1)
-
-
-async def _over_udp(
-    transport: Transport,
-    question: Question,
-    server: Server,
-    deadline: float,
-    before: Message | None,
-) -> Answer:
     started = time.monotonic()
     port = server.port or PORTS["udp"]
     found: Sequence[Address] | Unfound | None = written_out(server.host, port, server.ip)
@@ -182,9 +158,22 @@ async def _over_udp(
         "connect": datagrams.connect_s,
         "request": datagrams.request_s,
     }
-    return Answer(
+    answer = Answer(
         said.message, said.reason, said.text, phases, address.ip, "udp", turn + 1, said.size
     )
+    if said.message is None or not said.message.truncated or not server.retry_truncated:
+        return answer
+    return await _whole(transport, question, server, deadline, answer)
+
+
+async def _whole(
+    transport: Transport, question: Question, server: Server, deadline: float, answer: Answer
+) -> Answer:
+    """What was too long for a datagram, over TCP."""
+    reached = Server(answer.address, server.port, ip=server.ip, source_ip=server.source_ip, tries=1)
+    whole = await _over_tcp(transport, question, reached, deadline, protocol="tcp")
+    phases = {**whole.phases, "resolve": answer.phases["resolve"]}
+    return msgspec.structs.replace(whole, sent=answer.sent + 1, phases=phases)
 
 
 def _usable(addresses: Sequence[Address], source_ip: str) -> Sequence[Address]:
@@ -233,7 +222,7 @@ class _Datagrams:
         except OSError as error:
             return self._lost(error)
         self._own = own
-        self._asked = query(question, id=int.from_bytes(os.urandom(2), "big"))
+        self._asked = query(question, id=next(udp.unguessable))
         said = None
         try:
             own.connect(self._address.place)

@@ -8,7 +8,10 @@ that nothing that was said to one question is heard by the next.
 """
 
 import ctypes
+import os
 import socket
+import struct
+from collections.abc import Iterator
 
 from sentinel.transport.dial import opened
 from sentinel.transport.sockets import READ, Ready, Sockets
@@ -22,6 +25,7 @@ _recv.restype = ctypes.c_ssize_t
 _NOBODY = ctypes.create_string_buffer(bytes(16), 16)
 """A socket address without a family."""
 _AN_OCTET = ctypes.create_string_buffer(1)
+_NUMBERS = "256H"
 _LOOKING = socket.MSG_PEEK | socket.MSG_DONTWAIT
 
 
@@ -30,6 +34,8 @@ class UdpSockets:
 
     def __init__(self, sockets: Sockets) -> None:
         self.sockets = sockets
+        self.unguessable = _drawn()
+        """Numbers of 16 bits that nobody can guess, for the ids of messages; without an end."""
         self._resting: dict[int, list[socket.socket]] = {}
         self._closed = False
 
@@ -70,6 +76,12 @@ class UdpSockets:
             for own in [each for each in resting if not _empty(each)]:
                 resting.remove(own)
                 self.sockets.drop(own)
+
+
+def _drawn() -> Iterator[int]:
+    """Drawn from the system's generator many at a time: a call for each costs more than a number."""
+    while True:
+        yield from struct.unpack(_NUMBERS, os.urandom(struct.calcsize(_NUMBERS)))
 
 
 def _nobodys(own: socket.socket) -> bool:
