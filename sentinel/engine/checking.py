@@ -74,7 +74,17 @@ class Checker:
         deadline = clock.monotonic() + probe.timeout_s
         attempts: list[Attempt] = []
         for left in range(probe.retry.times, -1, -1):
-            observation = await observe(probe, self._world(now, deadline, memory, needed))
+            world = ProbeWorld(
+                now=now,
+                deadline=deadline,
+                transport=self._transport,
+                secrets=self._secrets,
+                kept=memory.kept,
+                kept_at=memory.kept_at,
+                pings=memory.pings,
+                needed=needed,
+            )
+            observation = await observe(probe, world)
             if not left:
                 break
             result = self.judged(probe, Seen(observation, due_at, started_at))
@@ -99,20 +109,6 @@ class Checker:
             return result
         last = Attempt(seen.last_at, seen.observation.duration_s, result.reason)
         return replace(result, attempts=(*seen.earlier, last))
-
-    def _world(
-        self, now: datetime, deadline: float, memory: Memory, needed: frozenset[str]
-    ) -> ProbeWorld:
-        return ProbeWorld(
-            now=now,
-            deadline=deadline,
-            transport=self._transport,
-            secrets=self._secrets,
-            kept=memory.kept,
-            kept_at=memory.kept_at,
-            pings=memory.pings,
-            needed=needed,
-        )
 
     async def in_time(
         self,

@@ -20,7 +20,7 @@ from msgspec import structs
 
 from sentinel.engine.redaction import Redactor
 from sentinel.monitor.probe import CheckResult, Evidence, Judged, Later, Observation
-from sentinel.words import CUT, Outcome, shortened
+from sentinel.words import CUT, OK, Outcome, shortened
 
 APART = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
@@ -90,20 +90,16 @@ class EvidenceKeeper:
     ) -> Kept | None:
         """What is to be stored with this result, if anything."""
         probe = result.probe
-        match result.outcome:
-            case Outcome.ok:
-                kept = self._last_failure(probe, now) if probe in self._cases else None
-                good = self._good.get(probe)
-                if good is None or now - good.at >= LOOKED_AT_APART:
-                    seen = observation.evidence.facts
-                    self._good[probe] = _Good(
-                        now, result.address, result.judged, result.phases, seen
-                    )
-                return kept
-            case Outcome.unknown:
-                return None
-            case _:
-                return self._failure(observation, result, turned=turned, now=now)
+        if result.outcome is OK:
+            kept = self._last_failure(probe, now) if probe in self._cases else None
+            good = self._good.get(probe)
+            if good is None or now - good.at >= LOOKED_AT_APART:
+                seen = observation.evidence.facts
+                self._good[probe] = _Good(now, result.address, result.judged, result.phases, seen)
+            return kept
+        if result.outcome is Outcome.unknown:
+            return None
+        return self._failure(observation, result, turned=turned, now=now)
 
     def forget(self, probe: str) -> None:
         """A probe was removed."""

@@ -15,7 +15,7 @@ from sentinel.engine.runner import Runner
 from sentinel.engine.stall import excused
 from sentinel.metrics.registry import Metrics
 from sentinel.monitor.verdict import fold
-from sentinel.words import Outcome
+from sentinel.words import OK
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Results:
             result = replace(result, evidence=kept.digest)
             runner.state = replace(runner.state, evidence=kept.digest)
         learnt = runner.learn(observation, result)
-        steady = result.outcome is Outcome.ok and before.steady and not learnt
+        steady = result.outcome is OK and before.steady and not learnt
         self._metrics.checks.of[result.outcome] += 1
         try:
             self._metrics.families.show(observation, result, firing=runner.state.fires)

@@ -12,7 +12,7 @@ from sentinel.kinds import Pings
 from sentinel.monitor.probe import CheckResult, Observation, Probe
 from sentinel.monitor.verdict import EPOCH, Slots, VerdictState, known_at
 from sentinel.store.journal import ProbeState
-from sentinel.words import Outcome
+from sentinel.words import OK
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Runner:
     def learn(self, observation: Observation, result: CheckResult) -> bool:
         """Keep what a good check wants kept, up to 64 KiB; whether that is anything new."""
         keep = observation.keep
-        if result.outcome is not Outcome.ok or keep is None:
+        if result.outcome is not OK or keep is None:
             return False
         if len(keep) > MOST_KEPT_BYTES:
             log.warning("a check wants too much kept", extra={"probe": self.probe.id})

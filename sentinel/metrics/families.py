@@ -39,7 +39,7 @@ from sentinel.metrics.durations import Durations
 from sentinel.metrics.known import EVERY_CHECK, KNOWN
 from sentinel.metrics.written import escape, label_name, lines_of, number_text, number_texts
 from sentinel.monitor.probe import CheckResult, Observation, Probe
-from sentinel.words import Outcome
+from sentinel.words import OK, Outcome
 
 PROBE_LABELS = ("probe", "kind", "location", "client", "service", "vendor")
 NEVER = frozenset({"instance", "job", *PROBE_LABELS})
@@ -185,7 +185,7 @@ class ProbeFamilies:
             shown.stands = self._same(stands)
             shown.standing = _standing(shown, result.outcome, firing=firing, reason=result.reason)
         shown.checks[PLACES[result.outcome]] += 1
-        if result.outcome is not Outcome.ok:
+        if result.outcome is not OK:
             shown.good, shown.bad = _totals(shown)
         if shown.durations is not None:
             shown.durations.observe(
@@ -273,7 +273,7 @@ def _standing(shown: _Shown, outcome: Outcome, *, firing: bool, reason: str) -> 
         _line(shown, "sentinel_probe_firing", firing),
         _labelled(shown),
     )
-    if outcome is not Outcome.ok:
+    if outcome is not OK:
         failure = _lines(shown, "sentinel_probe_failure", {reason: 1}) if reason else ""
         lines = (*lines, failure)
     if outcome is Outcome.unknown:

@@ -24,7 +24,7 @@ from sentinel.monitor.probe import (
     Observation,
     Probe,
 )
-from sentinel.words import Outcome
+from sentinel.words import OK, Outcome
 
 NOT_EVALUATED = "not_evaluated"
 """The reason of a condition whose conversation did not complete."""
@@ -54,9 +54,9 @@ def judge(
         if probe.deadline is not None and observation.changed_at is not None:
             values = _with_deadline(probe.deadline, observation.changed_at, started_at, values)
         judged = tuple([_judge(each, values) for each in probe.expect])
-        outcome, reason, text = Outcome.ok, "", observation.text
+        outcome, reason, text = OK, "", observation.text
         for each in judged:
-            if each.outcome is not Outcome.ok:
+            if each.outcome is not OK:
                 outcome, reason, text = _decide(judged)
                 break
     return CheckResult(
@@ -95,14 +95,14 @@ def _judge(expectation: Expectation, values: Mapping[str, Any]) -> Judged:
     expression = expectation.that
     known = expression.plain(values) if expression.plain is not None else None
     if known is not None and known[0]:
-        return Judged(expression.source, Outcome.ok, "", known[1])
+        return Judged(expression.source, OK, "", known[1])
     try:
         held = expression.evaluate(values)
     except ExpressionFailed as failed:
         outcome, reason = _uneven(failed.reason)
     else:
         if held is True:
-            outcome, reason = Outcome.ok, ""
+            outcome, reason = OK, ""
         elif held is False:
             outcome = expectation.otherwise
             reason = expectation.reason or default_reason(expression)

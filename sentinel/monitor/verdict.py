@@ -34,7 +34,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sentinel.monitor.probe import CheckResult, Confirm, Probe
-from sentinel.words import Outcome
+from sentinel.words import OK, Outcome
 
 RECENT = 20
 """Results that flapping looks at."""
@@ -57,6 +57,12 @@ class Verdict(StrEnum):
     firing = "firing"
     recovering = "recovering"
     unknown = "unknown"
+
+
+_WELL = Verdict.ok
+_CALM = frozenset({Verdict.ok, Verdict.unknown})
+_SICK = frozenset({Verdict.pending, Verdict.recovering})
+_FIRES = frozenset({Verdict.firing, Verdict.recovering})
 
 
 class VerdictState(msgspec.Struct, frozen=True, gc=False):
@@ -92,26 +98,24 @@ class VerdictState(msgspec.Struct, frozen=True, gc=False):
     @property
     def fires(self) -> bool:
         """Whether there is an alert: firing, or recovering and not yet believed."""
-        return self.state in (Verdict.firing, Verdict.recovering)
+        return self.state in _FIRES
 
     @property
     def sick(self) -> bool:
         """Whether the probe is looked at again at ``confirm.every``."""
-        return self.state in (Verdict.pending, Verdict.recovering)
+        return self.state in _SICK
 
     @property
     def calm(self) -> bool:
         """Whether nobody waits for it: ok or unknown. Ten thousand probes become ok at once when a
         node starts for the first time."""
-        return self.state in (Verdict.ok, Verdict.unknown)
+        return self.state in _CALM
 
     @property
     def steady(self) -> bool:
         """Whether nothing but good was seen of late: the next good result changes only counts."""
         return (
-            self.state is Verdict.ok
-            and not self.flapping
-            and self.recent.count(Outcome.ok) == len(self.recent)
+            self.state is _WELL and not self.flapping and self.recent.count(OK) == len(self.recent)
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -174,7 +178,7 @@ def fold(
     """Take in one result. One whose slot is not later than the last is not counted (rule 1)."""
     if state.slot_at is not None and result.due_at <= state.slot_at:
         return state, None
-    if result.outcome is Outcome.ok and state.steady:
+    if result.outcome is OK and state.steady:
         return _still_well(state, result, probe.confirm), None
     recent = (*state.recent, result.outcome)[-RECENT:]
     seen = replace(
@@ -197,12 +201,12 @@ def _still_well(state: VerdictState, result: CheckResult, confirm: Confirm) -> V
     """What `_good` would come to, in a tenth of the time: nearly every check ends here. Of its last
     outcomes none is anything but ok."""
     recent, window = state.recent, state.window
-    same = len(recent) == RECENT and len(window) == confirm.down_of == window.count(Outcome.ok)
+    same = len(recent) == RECENT and len(window) == confirm.down_of == window.count(OK)
     if not same:
         recent = _ALL_OK[-len(recent) - 1 :]
-        window = (*window, Outcome.ok)[-confirm.down_of :]
+        window = (*window, OK)[-confirm.down_of :]
     return VerdictState(
-        Verdict.ok,
+        _WELL,
         state.since_at,
         recent=recent,
         window=window,
@@ -231,7 +235,7 @@ def _unknown(seen: VerdictState, result: CheckResult) -> VerdictState:
 def _good(seen: VerdictState, result: CheckResult, confirm: Confirm) -> VerdictState:
     seen = replace(
         seen,
-        window=(*seen.window, Outcome.ok)[-confirm.down_of :],
+        window=(*seen.window, OK)[-confirm.down_of :],
         ups=seen.ups + 1,
         mild=seen.mild + 1,
         last_ok_at=known_at(result),

@@ -337,14 +337,16 @@ def _observed(
     if answer.exchange is not None and answer.exchange.certificates:
         days_left = answer.exchange.certificates[0].days_left(now)
         samples.append(Sample("certificate.days_left", days_left, "d"))
-    failed = Outcome.unknown if one.reason in OURS else Outcome.failed
+    outcome = None
+    if one.reason:
+        outcome = Outcome.unknown if one.reason in OURS else Outcome.failed
     return Observation(
         values=_Seen(heard, decisive, drift, timing, now),
         duration_s=duration_s,
         reason=one.reason,
         text=one.text,
         network=one.reason in NETWORK,
-        outcome=failed if one.reason else None,
+        outcome=outcome,
         phases=answer.phases,
         address=answer.address,
         samples=samples,

@@ -161,17 +161,20 @@ def check_login(wanted: WantedLogin) -> None:
 
 def opened(wanted: Wanted, world: ProbeWorld, *, port: int, tls: bool) -> Awaitable[Connection]:
     """A connection as the kind's fields want it; look at its `exchange.reason` before using it."""
+    ip = FAMILIES[wanted.ip]
+    if not tls:
+        return world.transport.connect(wanted.host_, port, world.deadline, ip=ip)
     return world.transport.connect(
         wanted.host_,
         port,
         world.deadline,
-        tls=tls,
+        tls=True,
         verify=wanted.verify,
         ca_file=wanted.ca_file,
         cert_file=wanted.cert_file,
         key_file=wanted.key_file,
         server_name=wanted.server_name,
-        ip=FAMILIES[wanted.ip],
+        ip=ip,
     )
 
 
@@ -322,8 +325,10 @@ def observation(
     """What a conversation comes to. `reason` is why it ended early, unless connecting failed; `sent`
     and `received` are evidence, secrets already left out of `sent`."""
     why = exchange.reason or reason
-    ours = exchange.ours or why == Reason.invalid_request
-    outcome = (Outcome.unknown if ours else Outcome.failed) if why else None
+    outcome = None
+    if why:
+        ours = exchange.ours or why == Reason.invalid_request
+        outcome = Outcome.unknown if ours else Outcome.failed
     duration_s = exchange.duration_s + talk_s
     measured = [Sample("timing.total_s", duration_s, "s"), *samples]
     if exchange.pems and exchange.certificates:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from sentinel.monitor.probe import CheckResult
-from sentinel.words import Outcome
+from sentinel.words import OK, Outcome
 
 BUCKET = timedelta(minutes=5)
 GAMMA = 1.04
@@ -73,7 +73,7 @@ class Gathering:
     def count(self, outcome: Outcome, duration_s: float) -> None:
         """Add a result's outcome and duration alone."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        if outcome is Outcome.ok or outcome is Outcome.warn:
+        if outcome is OK or outcome is Outcome.warn:
             self.durations.append(duration_s)
 
     def summary(self) -> Summary:
