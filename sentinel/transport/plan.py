@@ -9,11 +9,11 @@ import re
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, cast
 
 from sentinel.transport.preset import check
 from sentinel.transport.secure import Terms
-from sentinel.transport.wire import ALWAYS_PRIVATE, Request
+from sentinel.transport.wire import ALWAYS_PRIVATE, UNPLANNED, Request
 
 MOST_SENT = 64 * 1024
 """Bytes of a request with its body; a larger one wants both directions driven at once."""
@@ -29,7 +29,9 @@ _HERE = {
     *("http_version", "user_agent", "server_name", "ca_pem", "tls_min_version", "tls_max_version"),
 }
 _ELSEWHERE = tuple(
-    (field.name, field.default) for field in dataclasses.fields(Request) if field.name not in _HERE
+    (field.name, field.default)
+    for field in dataclasses.fields(Request)
+    if field.init and field.name not in _HERE
 )
 """The other fields must be as they are by default."""
 
@@ -71,12 +73,13 @@ class Plan:
 
 
 def planned(request: Request) -> Plan | None:
-    """The plan; None when it must go over libcurl. Plans of requests without secrets are kept."""
-    if len(request.url) > LONGEST_REMEMBERED:
-        return _plan(request)
-    if request.private or (request.headers and _secret(request)):
-        return _plan(request)
-    return _kept(request)
+    """The plan; None when it must go over libcurl. It is kept with the request, and without secrets
+    for equal ones, too."""
+    if request.planned is UNPLANNED:
+        secret = request.private or (request.headers and _secret(request))
+        alone = secret or len(request.url) > LONGEST_REMEMBERED
+        object.__setattr__(request, "planned", _plan(request) if alone else _kept(request))
+    return cast("Plan | None", request.planned)
 
 
 def _secret(request: Request) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from http import HTTPStatus
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -37,6 +37,7 @@ IpVersion = Literal["any", "4", "6", "prefer_4", "prefer_6"]
 HttpVersion = Literal["auto", "1.0", "1.1", "2", "2-only", "3"]
 """``2-only`` is HTTP/2 from the first byte on, also without TLS: no upgrade, no way back."""
 TlsVersion = Literal["", "1.0", "1.1", "1.2", "1.3"]
+UNPLANNED: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,10 @@ class Request:
     ca_pem: str = field(default="", repr=False)
     cert_pem: str = field(default="", repr=False)
     key_pem: str = field(default="", repr=False)
+
+    planned: object = field(default=UNPLANNED, init=False, compare=False, repr=False)
+    """What `transport.plan` makes of it, kept here once it did: a request is asked again and again,
+    and has three dozen fields to find anything else by."""
 
     def head(self) -> str:
         """The request's head as text for evidence, with private values masked and without
