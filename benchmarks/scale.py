@@ -1,6 +1,6 @@
 """Whether a check costs the same with few probes and with 20,000.
 
-    python -m benchmarks.scale [--rounds 3] [--seconds 15] [--kind http]
+    python -m benchmarks.scale [--rounds 5] [--seconds 15] [--kind http]
 
 Watchers of 100, 1,000, 10,000 and 20,000 probes, all at the same 1,000 checks a second, in turns,
 each in a process of its own. A hundred at that rate are looked at every 100 ms; documents allow no
@@ -28,7 +28,7 @@ SLOWEST_S = 1.0
 
 def main() -> int:
     """All counts, in turns."""
-    parser = parser_of(__doc__, rounds=3, seconds=15.0)
+    parser = parser_of(__doc__, rounds=5, seconds=15.0)
     parser.add_argument("--kind", choices=CONDITIONS, default="http")
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
     options = parser.parse_args()

@@ -5,8 +5,8 @@ and verdicts one a probe (the newest says all), of evidence the newest. Nothing 
 Sentinel decides on is lost by that; only old samples are.
 
 A state in which only counts changed, of a probe that saw nothing but good of late, is not urgent:
-where there are many such in a commit they are written at most once a minute each. After a crash
-such a probe is as well as it was; that its last minute was good is in its results.
+where there are many such in a commit they are written once in five minutes each. After a crash
+such a probe is as well as it was; that its last minutes were good is in its results.
 """
 
 from collections import OrderedDict, deque
@@ -24,7 +24,7 @@ from sentinel.timeline.codec import micros
 MOST_RESULTS = 20_000
 MOST_EVIDENCE_BYTES = 16_000_000
 FEW_STEADY = 200
-STEADY_APART = timedelta(minutes=1)
+STEADY_APART = timedelta(minutes=5)
 
 
 class Batch:

@@ -24,7 +24,7 @@ from sentinel.words import CUT, OK, Outcome, shortened
 
 APART = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
-LOOKED_AT_APART = timedelta(minutes=1)
+LOOKED_AT_APART = timedelta(minutes=5)
 """What differs in a failure is told against a good check at most this much older than the last."""
 MOST_BYTES_AN_HOUR = 50_000_000
 MOST_BODY_BYTES = 16 * 1024

@@ -33,7 +33,7 @@ from sentinel.engine.stall import STALL
 from sentinel.kinds import Pings, Secrets
 from sentinel.metrics.registry import Metrics
 from sentinel.monitor.probe import CheckResult, Observation, Probe
-from sentinel.monitor.verdict import first_due_at, next_due_at
+from sentinel.monitor.verdict import first_due_at, next_due_at, turn_of
 from sentinel.store.journal import Journal, PresentAlert, ProbeState, View
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,8 @@ class Watcher:
     def apply(self, probes: Iterable[Probe]) -> None:
         """Watch these from now on. What is known of a probe stays while its id does; all series
         of one that is gone end, and the responder is told."""
-        mine = {probe.id: probe for probe in probes if self._location in probe.locations}
+        here = (probe for probe in probes if self._location in probe.locations)
+        mine = {probe.id: probe for probe in sorted(here, key=turn_of)}
         for gone in [id for id in self._runners if id not in mine]:
             self._remove(self._runners.pop(gone))
         added = []
@@ -351,10 +352,8 @@ class Watcher:
             task.add_done_callback(self._abandoned.discard)
             task.cancel()
         due_at = runner.due_at or runner.started_at
-        self._finish(
-            runner,
-            self._checker.given_up(runner.probe, due_at=due_at, started_at=runner.started_at),
-        )
+        seen = self._checker.given_up(runner.probe, due_at=due_at, started_at=runner.started_at)
+        self._finish(runner, seen)
 
     def _finish(self, runner: Runner, seen: Seen) -> None:
         """A check ended: it is read now, or, in a crowd and when nobody waits for it, with others."""

@@ -140,20 +140,20 @@ def test_the_difference_names_what_was_there_and_what_is():
     assert "address" not in differs
 
 
-def test_what_a_good_check_looked_like_is_made_once_a_minute():
+def test_what_a_good_check_looked_like_is_made_once_in_five_minutes():
     keeper, _ = a_keeper()
     made: list[int] = []
 
-    def looks(second: int) -> Later:
-        return Later(lambda: made.append(second) or Evidence(facts={"second": second}))
+    def looks(minute: int) -> Later:
+        return Later(lambda: made.append(minute) or Evidence(facts={"minute": minute}))
 
-    for second in range(0, 150, 10):
-        now = NOON + timedelta(seconds=second)
-        keeper.take(an_observation(evidence=looks(second)), a_result(), turned=False, now=now)
-    assert made == [0, 60, 120]
+    for minute in range(13):
+        now = NOON + timedelta(minutes=minute)
+        keeper.take(an_observation(evidence=looks(minute)), a_result(), turned=False, now=now)
+    assert made == [0, 5, 10]
     kept = keeper.take(an_observation(evidence=SEEN), a_result("f"), turned=True, now=now)
     assert kept is not None
-    assert json.loads(kept.content)["differs"]["facts.second"] == [120, None]
+    assert json.loads(kept.content)["differs"]["facts.minute"] == [10, None]
 
 
 class Page:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from sentinel.engine.watcher import A_FEW
 from sentinel.kinds import Pings, ProbeWorld
 from sentinel.labels import fingerprint
 from sentinel.monitor.probe import Confirm, Observation, Retry
-from sentinel.monitor.verdict import Verdict, VerdictState, known_at, regular_slot
+from sentinel.monitor.verdict import EPOCH, Verdict, VerdictState, known_at, regular_slot
 from sentinel.store.journal import Change, PresentAlert
 from sentinel.testing import ManualClock
 from sentinel.timeline.codec import instant
@@ -734,6 +735,17 @@ async def test_what_it_does_is_counted():
     assert "sentinel_probes 1.0" in page
     assert 'sentinel_journal_commits_total{result="ok"} 0.0' not in page
     assert 'sentinel_check_start_lag_seconds_bucket{le="0.005"}' in page
+
+
+@played
+async def test_what_is_made_for_probes_is_made_in_the_order_of_their_slots():
+    probes = [scripted(id=f"p{number}", every_s=Seconds(10.0 + number % 2)) for number in range(9)]
+    async with watching(probes) as watch:
+        page = watch.metrics.exposition().body.decode()
+    made = re.findall(r'^probe_timeout_seconds\{.*probe="(p\d)"', page, re.MULTILINE)
+    later = {each.id: regular_slot(each, after=EPOCH) for each in probes}
+    assert made == sorted(later, key=later.__getitem__)
+    assert made != sorted(later)
 
 
 @played

@@ -46,7 +46,8 @@ async def serving(
                 await writer.start_tls(context)
             await script(reader, writer)
             said.add(asyncio.current_task())
-            writer.close()
+            if not writer.is_closing():  # closed twice, Python 3.11.2 could not abort TLS any more
+                writer.close()
             await writer.wait_closed()
         writer.transport.abort()
 
