@@ -3,7 +3,7 @@
     python -m benchmarks.table [--rounds N] [--seconds N] [--only watcher scrape …] [--out FILE]
 
 Runs the benchmarks of speed and memory one after the other, each with its own defaults unless
-options say otherwise (about half an hour), and writes the page anew. Nothing in it is typed in by
+options say otherwise (about an hour), and writes the page anew. Nothing in it is typed in by
 hand; a benchmark that ends without figures is named as such.
 """
 
