@@ -13,6 +13,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?\Z")
 _ORDER = frozenset({"<", "<=", ">", ">="})
 _RESERVED = frozenset({"in", "true", "false", "null"})
+_BODIES = {"http": "body", "websocket": "message"}
+"""Kinds with something that Gatus calls `[BODY]`, and what it is called here."""
+_TEXTS = frozenset({*_BODIES.values(), "address"})
 
 
 def expectation(condition: str, kind: str) -> str | None:
@@ -25,10 +28,9 @@ def expectation(condition: str, kind: str) -> str | None:
     if left == "[CONNECTED]":
         return "" if (sign, right) in (("==", "true"), ("!=", "false")) else None
     if left == "[RESPONSE_TIME]":
-        return _number("timing.total_s", sign, right, scale=0.001)
+        return _timed("timing.total_s", sign, right, unit_s=1.0)
     if left == "[CERTIFICATE_EXPIRATION]":
-        left_s = span_s(right, -1.0)
-        return f"certificate.days_left {sign} {left_s / 86400!r}" if left_s >= 0 else None
+        return _timed("certificate.days_left", sign, right, unit_s=86400.0)
     if left == "[STATUS]":
         return _compared("status", sign, right, numeric=True) if kind == "http" else None
     if left == "[IP]":
@@ -39,35 +41,50 @@ def expectation(condition: str, kind: str) -> str | None:
         return _answered(sign, right)
     call = _CALL.match(left)
     if call is not None:
-        return _called(call["name"], call["inner"].strip(), sign, right)
-    value = _value(left)
+        return _called(call["name"], call["inner"].strip(), sign, right, kind)
+    value = _value(left, kind)
     return _compared(value, sign, right) if value is not None else None
 
 
-def _number(name: str, sign: str, right: str, *, scale: float) -> str | None:
-    return f"{name} {sign} {float(right) * scale!r}" if _NUMBER.match(right) else None
+def registered_left(compared: str) -> str | None:
+    """The expression of kind ``domain`` for what stands after ``[DOMAIN_EXPIRATION]``."""
+    match = _CONDITION.match(f"_{compared}")
+    return match and _timed("days_left", match["sign"], match["right"].strip(), unit_s=86400.0)
 
 
-def _called(name: str, inner: str, sign: str, right: str) -> str | None:
-    value = _value(inner)
+def _timed(name: str, sign: str, right: str, *, unit_s: float) -> str | None:
+    """A span compared; a number without a unit is milliseconds."""
+    right_s = float(right) / 1000 if _NUMBER.match(right) else span_s(right, -1.0)
+    return f"{name} {sign} {right_s / unit_s!r}" if right_s >= 0 else None
+
+
+def _called(name: str, inner: str, sign: str, right: str, kind: str) -> str | None:
+    value = _value(inner, kind)
     if value is None:
         return None
     if name == "len" and _NUMBER.match(right):
         return f"size({value}) {sign} {right}"
-    if name == "has" and right in ("true", "false") and sign in ("==", "!=") and value != "body":
+    if (
+        name == "has"
+        and right in ("true", "false")
+        and sign in ("==", "!=")
+        and value not in _TEXTS
+    ):
         wanted = (right == "true") == (sign == "==")
         there = f"has({value})" if not value.endswith("]") else f"{value} != null"
         return there if wanted else f"!{there}" if there.startswith("has") else f"{value} == null"
     return None
 
 
-def _value(text: str) -> str | None:
+def _value(text: str, kind: str) -> str | None:
     """``[BODY]`` and what is below it."""
-    if not text.startswith("[BODY]"):
+    if not text.startswith("[BODY]") or kind not in _BODIES:
         return None
     below = text.removeprefix("[BODY]")
     if not below:
-        return "body"
+        return _BODIES[kind]
+    if kind != "http":
+        return None  # only there is JSON read
     steps = list(_STEP.finditer(below))
     if "".join(each.group() for each in steps) != below:
         return None
@@ -96,7 +113,7 @@ def _compared(value: str, sign: str, right: str, *, numeric: bool = False) -> st
         there = f"{value} in [{', '.join(_listed(call['inner'], value, numeric=numeric))}]"
         return f"!({there})" if no else there
     if call["name"] == "pat":
-        text = value if value in ("body", "address") else f"string({value})"
+        text = value if value in _TEXTS else f"string({value})"
         return f"{no}{text}.matches({json.dumps(_pattern(call['inner']), ensure_ascii=False)})"
     return None
 

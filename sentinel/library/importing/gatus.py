@@ -12,8 +12,15 @@ from urllib.parse import urlsplit
 
 from sentinel.library import spans
 from sentinel.library.document import Problem
-from sentinel.library.importing.conditions import expectation
-from sentinel.library.importing.draft import Draft, ImportRefused, Keys, labels_of, secret_of
+from sentinel.library.importing.conditions import expectation, registered_left
+from sentinel.library.importing.draft import (
+    Draft,
+    ImportRefused,
+    Keys,
+    fields_of,
+    labels_of,
+    secret_of,
+)
 from sentinel.library.importing.plain import list_of, mapping_of, plain_values, span_s
 from sentinel.library.reading import Lookup
 from sentinel.words import Place
@@ -21,11 +28,14 @@ from sentinel.words import Place
 _INTERVAL_S, _TIMEOUT_S = 60.0, 10.0
 _KINDS = {
     "http": "http", "https": "http", "tcp": "tcp", "tls": "tcp", "icmp": "icmp", "ws": "websocket",
-    "wss": "websocket", "grpc": "grpc", "grpcs": "grpc",
+    "wss": "websocket", "grpc": "grpc", "grpcs": "grpc", "starttls": "smtp", "ssh": "ssh",
 }  # fmt: skip
+_DOMAIN = "[DOMAIN_EXPIRATION]"
+_DOMAIN_LEAST_S = 3600.0
+"""What registries put up with; Gatus keeps answers as long."""
 _READ = frozenset(
     {"name", "group", "url", "method", "interval", "body", "headers", "graphql", "dns", "client"}
-    | {"conditions", "alerts", "enabled", "ui", "extra-labels"}
+    | {"conditions", "alerts", "enabled", "ui", "extra-labels", "ssh"}
 )
 _ELSEWHERE = {
     "alerting": "who is told is said by playbooks and escalations here",
@@ -102,6 +112,7 @@ class _Endpoint:
         if expect:
             body["expect"] = expect
         self._draft.probes[self.id] = body
+        self._ask_registry(body)
 
     def _place(self, kind: str, scheme: str, keys: Keys) -> bool:
         """Put where to ask; False when the URL does not say."""
@@ -115,13 +126,21 @@ class _Endpoint:
                 return self._put_http(keys)
             case "websocket":
                 keys.put("url", self._url)
-            case "tcp" | "grpc":
-                if port is None or not parts.hostname:
+                if sent := str(self._values.get("body") or ""):
+                    turns = [{"send": sent.replace("\\", r"\\")}, {"expect": "(?s).*"}]
+                    keys.put("messages", turns)
+            case "tcp" | "grpc" | "smtp" | "ssh":
+                if not parts.hostname or (port is None and kind != "ssh"):
                     return False
                 keys.put("host", parts.hostname)
-                keys.put("port", port)
+                if port is not None:
+                    keys.put("port", port)
                 if scheme in ("tls", "grpcs"):
                     keys.put("tls", True)
+                elif scheme == "starttls":
+                    keys.put("starttls", True)
+                elif scheme == "ssh" and self._values.get("ssh"):
+                    self._remark("nobody signs in, and `body.command` is not carried over")
             case "icmp":
                 keys.put("host", parts.hostname or "")
             case _:
@@ -185,8 +204,10 @@ class _Endpoint:
         """The conditions; an endpoint without one on its status takes any status there, as here
         does a probe that expects something else."""
         found: list[str] = []
-        for condition in list_of(self._values.get("conditions")):
-            expression = expectation(str(condition), kind)
+        for condition in map(str, list_of(self._values.get("conditions"))):
+            if condition.startswith(_DOMAIN):
+                continue  # asked of the registry, by a probe of its own
+            expression = expectation(condition, kind)
             if expression is None:
                 self._remark(f"the condition `{condition}` is not carried over")
             elif expression:
@@ -194,6 +215,31 @@ class _Endpoint:
         if kind == "http" and not found:
             found.append("status > 0")  # any answer will do: without it the status must be 2xx
         return found
+
+    def _ask_registry(self, body: Mapping[str, Any]) -> None:
+        """The conditions on the domain's expiry, as a probe beside. Which part of a longer name is
+        the registered domain only a list of public suffixes knows: then it is said."""
+        asked = [
+            each
+            for each in map(str, list_of(self._values.get("conditions")))
+            if each.startswith(_DOMAIN)
+        ]
+        host = urlsplit(self._url).hostname or ""
+        for condition in asked:
+            left = registered_left(condition.removeprefix(_DOMAIN))
+            if left is None or host.count(".") != 1 or not fields_of("domain", self._lookup):
+                self._remark(
+                    f"the condition `{condition}` is not carried over: write a `domain` probe"
+                )
+                continue
+            id = self._draft.new_id(self.id, "domain")
+            every_s = max(span_s(self._values.get("interval"), _INTERVAL_S), _DOMAIN_LEAST_S)
+            self._draft.probes[id] = {
+                "every": spans.written(every_s),
+                **{key: body[key] for key in ("labels", "confirm") if key in body},
+                "domain": {"name": host},
+                "expect": [left],
+            }
 
 
 def _external(values: Mapping[str, Any], draft: Draft) -> None:

@@ -20,6 +20,7 @@ from sentinel.words import Place
 _KINDS = {
     "http": "http", "keyword": "http", "json-query": "http", "port": "tcp", "ping": "icmp",
     "dns": "dns", "push": "heartbeat", "redis": "redis", "postgres": "sql", "mysql": "sql",
+    "mqtt": "mqtt",
 }  # fmt: skip
 _CODES = re.compile(r"([0-9]{3})(?:-([0-9]{3}))?\Z")
 _PATH = re.compile(
@@ -84,10 +85,12 @@ class _Monitor:
             "heartbeat": self._heartbeat,
             "redis": self._redis,
             "sql": self._sql,
+            "mqtt": self._mqtt,
         }
         put[self._kind]()
         body = {**self._times(), **self._labels(), self._kind: self._keys.values}
-        expect = list(self._expect()) if self._kind == "http" else []
+        holds = {"http": self._expect, "mqtt": self._expect_message}.get(self._kind)
+        expect = list(holds()) if holds else []
         if expect and expect != [GOOD]:
             body["expect"] = expect
         if self._values.get("proxyId"):
@@ -152,7 +155,7 @@ class _Monitor:
         try:
             headers = json.loads(str(self._values.get("headers") or "{}"))
             return {str(name): str(text) for name, text in headers.items()}
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             self._remark("its headers are not carried over: they are not JSON")
             return {}
 
@@ -223,7 +226,32 @@ class _Monitor:
         self._keys.put("url", str(self._values.get("databaseConnectionString", "")))
         self._keys.put("query", str(self._values.get("databaseQuery") or "SELECT 1"))
 
+    def _mqtt(self) -> None:
+        values, keys = self._values, self._keys
+        scheme, _, host = str(values.get("hostname", "")).rpartition("://")
+        if scheme in ("ws", "wss"):
+            self._remark("MQTT over WebSocket is not carried over: name a port that speaks MQTT")
+        keys.put("host", host.partition("/")[0])
+        if port := int(_seconds(values.get("port"), 0.0)):
+            keys.put("port", port)
+        if scheme in ("mqtts", "wss"):
+            keys.put("tls", True)
+        keys.put("topic", str(values.get("mqttTopic", "")))
+        if values.get("mqttUsername"):
+            keys.put("user", str(values["mqttUsername"]))
+        if values.get("mqttPassword"):
+            secret = secret_of(str(values["mqttPassword"]), f"{self.id}-password", self._remark)
+            keys.put("password", secret)
+
     # --------------------------------------------------------------------------- what must hold
+
+    def _expect_message(self) -> Iterator[Any]:
+        """A message on the topic; which one, where it says."""
+        if self._values.get("mqttCheckType") == "json-query":
+            self._remark("its JSON query is not carried over: write it as an expectation")
+        wanted = str(self._values.get("mqttSuccessMessage") or "")
+        there = f"message.contains({literal(wanted)})" if wanted else "size(message) >= 0"
+        yield {"that": there, "reason": "keyword"}
 
     def _expect(self) -> Iterator[Any]:
         values = self._values

@@ -243,7 +243,7 @@ x-defaults: &defaults
 endpoints:
   - <<: *defaults
     name: Front End
-    url: "https://ana:hunter2@shop.fi/health"
+    url: "https://ana:hunter2@www.shop.fi/health"
     method: post
     graphql: true
     body: "{ shop }"
@@ -264,6 +264,20 @@ endpoints:
   - {name: mail, url: "tls://mail.fi:993", conditions: ["[CERTIFICATE_EXPIRATION] > 24h"]}
   - {name: off, enabled: false, url: "http://shop.fi", conditions: ["[STATUS] == 200"]}
   - {name: sctp, url: "sctp://shop.fi:1", conditions: ["[CONNECTED] == true"]}
+  - name: prices
+    url: "wss://live.shop.fi/prices"
+    body: '{"ask": "\\d"}'
+    conditions: ["[BODY] == pat(*eur*)", "len([BODY]) < 900", "[BODY].price == 3"]
+  - {name: relay, url: "starttls://mail.fi:587", conditions: ["[CERTIFICATE_EXPIRATION] > 48h"]}
+  - name: door
+    url: "ssh://door.fi:2222"
+    ssh: {username: ana, password: hunter2}
+    conditions: ["[CONNECTED] == true", "[RESPONSE_TIME] < 1.5s", "[STATUS] == 0"]
+  - name: name
+    group: core
+    url: "https://shop.fi/"
+    interval: 5m
+    conditions: ["[STATUS] == 200", "[DOMAIN_EXPIRATION] > 720h"]
 external-endpoints:
   - {name: backup, group: core, token: hunter2, heartbeat: {interval: 30m}}
 alerting: {slack: {webhook-url: "https://hooks.slack.com/services/hunter2"}}
@@ -275,7 +289,10 @@ class TestGatus:
         draft = read_gatus("config.yaml", GATUS.encode(), LOOKUP)
         probes = read(tmp_path, draft).policy.probes
 
-        assert ["core-front-end", "any-answer", "db", "mail", "core-backup"] == list(probes)
+        assert [
+            *("core-front-end", "any-answer", "db", "mail", "prices", "relay", "door"),
+            *("core-name", "core-name-domain", "core-backup"),
+        ] == list(probes)
         front = probes["core-front-end"]
         assert (90.0, 3.0, 5, 1) == (
             front.every_s,
@@ -284,7 +301,7 @@ class TestGatus:
             front.confirm.up,
         )
         page = prober(front)
-        assert ("https://shop.fi/health", "POST", '{"query": "{ shop }"}', False) == (
+        assert ("https://www.shop.fi/health", "POST", '{"query": "{ shop }"}', False) == (
             page.url,
             page.method,
             page.body,
@@ -306,15 +323,54 @@ class TestGatus:
         assert [] == sources(probes["db"])
         assert prober(probes["mail"]).tls
         assert 1800.0 == prober(probes["core-backup"]).every
+        assert ("mail.fi", 587, True) == (
+            prober(probes["relay"]).host_,
+            prober(probes["relay"]).port,
+            prober(probes["relay"]).starttls,
+        )
+        assert ["certificate.days_left > 2.0"] == sources(probes["relay"])
+        assert ("door.fi", 2222) == (prober(probes["door"]).host_, prober(probes["door"]).port)
+        assert ["timing.total_s < 1.5"] == sources(probes["door"])
+
+    def test_a_dialogue_of_one_message_is_carried_over(self, tmp_path: Path) -> None:
+        prices = read(tmp_path, read_gatus("config.yaml", GATUS.encode(), LOOKUP)).policy.probes[
+            "prices"
+        ]
+
+        turns = [(each.expect, each.send) for each in prober(prices).messages]
+        assert [("", r'{"ask": "\\d"}'), ("(?s).*", "")] == turns
+        assert [
+            'message.matches("^(?s:.*eur.*)$")',
+            "size(message) < 900",
+        ] == sources(prices)
+
+    def test_a_domain_is_asked_of_its_registry(self, tmp_path: Path) -> None:
+        probes = read(tmp_path, read_gatus("config.yaml", GATUS.encode(), LOOKUP)).policy.probes
+
+        assert ["status == 200"] == sources(probes["core-name"])
+        beside = probes["core-name-domain"]
+        assert ("shop.fi", 3600.0, {"group": "core"}) == (
+            prober(beside).name,
+            beside.every_s,
+            beside.labels,
+        )
+        assert ["days_left > 30.0"] == sources(beside)
 
     def test_what_is_not_carried_over_is_said(self) -> None:
         draft = read_gatus("config.yaml", GATUS.encode(), LOOKUP)
 
         assert "hunter2" not in written(draft, "x")
         assert (
-            "the condition `[DOMAIN_EXPIRATION] > 720h` is not carried over"
+            "the condition `[DOMAIN_EXPIRATION] > 720h` is not carried over: write a `domain` probe"
             in draft.remarks["probes/core-front-end"]
         )
+        assert ["the condition `[BODY].price == 3` is not carried over"] == draft.remarks[
+            "probes/prices"
+        ]
+        assert [
+            "nobody signs in, and `body.command` is not carried over",
+            "the condition `[STATUS] == 0` is not carried over",
+        ] == draft.remarks["probes/door"]
         assert [
             "`alerting` is not carried over: who is told is said by playbooks and escalations here",
             "`off` is not carried over: it is not enabled",
@@ -353,6 +409,8 @@ MONITORS = [
     monitor(id=10, name="paused", type="http", url="http://shop.fi", active=False),
     monitor(id=11, name="inverted", type="http", url="http://shop.fi", upsideDown=True),
     monitor(id=12, name="sql", type="postgres", databaseConnectionString="postgres://u:hunter2@db/x", databaseQuery="SELECT 2"),
+    monitor(id=13, name="doors", type="mqtt", hostname="mqtts://broker.fi", port=8883, mqttTopic="shop/doors", mqttSuccessMessage='"open"', mqttUsername="u", mqttPassword="hunter2"),
+    monitor(id=14, name="any", type="mqtt", hostname="broker.fi", port=1883, mqttTopic="shop/any"),
 ]  # fmt: skip
 KUMA = {"version": "1.23.0", "notificationList": [{"id": 1}], "monitorList": MONITORS}
 
@@ -363,7 +421,7 @@ class TestKuma:
         probes = read(tmp_path, draft).policy.probes
 
         assert [
-            "n-shop-home", "search", "api", "odd", "db", "cache", "backup", "sql"
+            "n-shop-home", "search", "api", "odd", "db", "cache", "backup", "sql", "doors", "any"
         ] == list(probes)  # fmt: skip
         home = probes["n-shop-home"]
         assert (60.0, 48.0, 3, 1, 20.0) == (
@@ -389,6 +447,17 @@ class TestKuma:
             cache.password.template,
         )
         assert "SELECT 2" == prober(probes["sql"]).query
+        doors = prober(probes["doors"])
+        assert ("broker.fi", 8883, True, "shop/doors", "u", "env:DOORS_PASSWORD") == (
+            doors.host_,
+            doors.port,
+            doors.tls,
+            doors.topic,
+            doors.user,
+            doors.password.template,
+        )
+        assert ['message.contains("\\"open\\"")'] == sources(probes["doors"])
+        assert ["size(message) >= 0"] == sources(probes["any"])
 
     def test_what_is_not_carried_over_is_said(self) -> None:
         draft = read_kuma("backup.json", json.dumps(KUMA).encode(), LOOKUP)
