@@ -31,6 +31,7 @@ HORIZON = timedelta(days=4 * 366)
 _FIELDS = ("minute", "hour", "day", "month", "weekday")
 _ANY_DAY = datetime(2026, 1, 1)
 _LIMITS = (59, 23, 31, 12, 7)
+_YEARS = range(1970, 3000)
 _LONGEST_REPEAT = timedelta(hours=3)
 """Clocks have not been set back by more since the zones have rules."""
 _SECOND, _MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
@@ -90,6 +91,24 @@ def wall(at: datetime, timezone: str) -> datetime:
 def local_date(at: datetime, timezone: str) -> date:
     """The local date of an instant."""
     return wall(at, timezone).date()
+
+
+def moment(text: str) -> datetime:
+    """An instant or, without an offset, a wall clock, as ISO 8601 has them, from 1970 to 2999: times
+    that any zone and any span of ours can be added to. Raises ValueError."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = datetime.min
+    if at.year not in _YEARS:
+        raise ValueError(f"`{text[:60]}` is not a time, write it like 2026-02-03T09:00Z")
+    return at
+
+
+def instant(text: str, timezone: str) -> datetime:
+    """The UTC instant of such a text; without an offset a wall clock there. Raises ValueError."""
+    at = moment(text)
+    return at.astimezone(UTC) if at.tzinfo else resolve(at, timezone)
 
 
 def resolve(wall: datetime, timezone: str) -> datetime:

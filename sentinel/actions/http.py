@@ -6,7 +6,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, ClassVar, Literal, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
@@ -17,6 +16,7 @@ from sentinel.playbook.decision import Found
 from sentinel.playbook.playbook import Reference
 from sentinel.transport.page import header_map, json_value, text_of
 from sentinel.transport.reasons import Reason
+from sentinel.transport.shown import http_date
 from sentinel.transport.wire import Exchange, Request, phrase
 from sentinel.words import Secret, shortened
 
@@ -324,13 +324,10 @@ def _values(exchange: Exchange) -> Mapping[str, Any]:
 
 def retry_after_s(header: str, now: datetime) -> float | None:
     """Seconds or an HTTP date (RFC 9110, 10.2.3) as seconds from `now`, at most a day."""
-    if header.isdigit():
+    if header.isascii() and header.isdigit():
         return min(float(header), 86400.0)
-    try:
-        until = parsedate_to_datetime(header)
-        return min(max((until - now).total_seconds(), 0.0), 86400.0)
-    except (ValueError, TypeError):  # absent, no date, or one without a time zone
-        return None
+    until = http_date(header)
+    return None if until is None else min(max((until - now).total_seconds(), 0.0), 86400.0)
 
 
 def _shown(request: Request, exchange: Exchange) -> bytes:

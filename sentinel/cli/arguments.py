@@ -9,6 +9,7 @@ import click
 
 from sentinel.cli.client import Client
 from sentinel.library.spans import seconds
+from sentinel.localtime import moment
 
 
 def addresses_of(given: tuple[str, ...]) -> dict[str, str]:
@@ -67,6 +68,6 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"`{value}` is not a time, write it like 2026-02-03T09:00Z", param, context)
+            return moment(value)
+        except ValueError as wrong:
+            self.fail(str(wrong), param, context)

@@ -5,6 +5,7 @@ exception. Moves not in the table are refused.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from sentinel.words import Severity
 
 MAX_TEXT = 10_000
 """Characters of a note or reason."""
+_MOST = 2**53
+"""The largest number that every reader of JSON keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,18 +212,30 @@ def parse(word: str, body: Mapping[str, Any]) -> Command:
 
 def _field(name: str, value: Any) -> Any:
     if name == "severity":
-        if value not in Severity.__members__:
+        if not isinstance(value, str) or value not in Severity.__members__:
             raise ValueError(f"severity is one of {', '.join(Severity.__members__)}")
         return Severity[value]
-    if name in ("item", "version"):
-        return int(value)
-    if name == "for_s":
-        return float(value)
+    if name in ("item", "version", "for_s"):
+        return _number(name, value)
     if name == "force":
-        return bool(value)
+        if not isinstance(value, bool):
+            raise ValueError("`force` is true or false")
+        return value
     if not isinstance(value, str) or len(value) > MAX_TEXT:
         raise ValueError(f"`{name}` is text of at most {MAX_TEXT} characters")
     return value
+
+
+def _number(name: str, value: Any) -> int | float:
+    """Seconds, or a whole number; a form sends it as text. Raises ValueError."""
+    kind, what = (float, "number of seconds") if name == "for_s" else (int, "whole number")
+    try:
+        number = kind(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not abs(number) <= _MOST:
+        raise ValueError(f"`{name}` is a {what}")
+    return number
 
 
 def snoozed_until(now: datetime, command: Snooze) -> datetime:

@@ -36,6 +36,7 @@ _TYPES = {
     "null": "nothing",
 }
 _CODE = re.compile(r'[=<>(")]')
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]+\Z")
 
 
@@ -174,7 +175,7 @@ def _wrong_type(path: Path, value: Any, schema: Schema) -> Misshape:
     number = isinstance(value, (int, float))
     if number and "string" in types:
         return Misshape(path, f"{shown(value)} must be text", f'put it in quotes: "{value}"')
-    if isinstance(value, str) and value.strip("-").isdigit() and {"integer", "number"} & set(types):
+    if isinstance(value, str) and _WHOLE.fullmatch(value) and {"integer", "number"} & set(types):
         return Misshape(path, f"{shown(value)} is text", f"write the number {int(value)}")
     examples = schema.get("examples")
     hint = f"write it like {_written(examples[0])}" if examples else ""

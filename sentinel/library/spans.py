@@ -10,13 +10,16 @@ from datetime import date, datetime, time, timedelta
 from sentinel.oncall.rotation import Turn, TurnUnit
 from sentinel.words import Seconds
 
-SPAN = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d|w|y)$"
-COUNT = r"^[0-9]+ of [0-9]+$"
-RUNS = r"^[0-9]+ in [0-9]+(ms|s|m|h|d|w)$"
+_LENGTH = r"([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m)|[0-9]{1,5}(\.[0-9]{1,9})?(h|d|w)"
+"""As many digits as make any span, added to any time of ours, a time: 2,000 years at most."""
+SPAN = rf"^{_LENGTH}|[0-9]{{1,3}}(\.[0-9]{{1,9}})?y)$"
+COUNT = r"^[0-9]{1,2} of [0-9]{1,2}$"
+RUNS = rf"^[0-9]{{1,6}} in {_LENGTH})$"
 TURN = r"^[1-9][0-9]{0,3}(h|d|w|mo)$"
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
-DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-WALL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$"
+_DAY = "(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}"
+DATE = rf"^{_DAY}$"
+WALL = rf"^{_DAY}([ T][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?)?$"
 DAYS = r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))?$"
 
 _UNITS_S = {

@@ -7,7 +7,6 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, ClassVar, Literal
@@ -28,7 +27,7 @@ from sentinel.monitor.products import REQUIRED, Profile, instant_of
 from sentinel.transport.feedstream import EVIDENCE_BODY, Reading
 from sentinel.transport.reasons import Reason
 from sentinel.transport.rows import Unreadable
-from sentinel.transport.shown import facts_of, http_metrics
+from sentinel.transport.shown import facts_of, http_date, http_metrics
 from sentinel.transport.wire import Exchange, Request, phrase
 from sentinel.words import Outcome, Secret
 
@@ -215,7 +214,7 @@ async def _from_http(
     exchange = await world.transport.fetch(request, world.deadline, sink=reading.take)
     seen = Seen(
         size_bytes=exchange.size_bytes,
-        made_at=_http_date(exchange.header("last-modified")),
+        made_at=http_date(exchange.header("last-modified")),
         exchange=exchange,
         request=request.head(),
     )
@@ -377,15 +376,7 @@ def _metrics(seen: Seen, values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _said(text: str) -> datetime | None:
     """When the feed says that it was made: RFC 822 in RSS, ISO 8601 in Atom."""
-    return (_http_date(text) or instant_of(text)) if text else None
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return (http_date(text) or instant_of(text)) if text else None
 
 
 @lru_cache(maxsize=4096)

@@ -21,6 +21,8 @@ MOST_THREADS = 256
 """Lookups under way at once. Many, since each may wait for one sick name server."""
 MOST_ADDRESSES = 64
 """Addresses of one name that are looked at; the rest is left out."""
+_MOST_DIGITS = 10
+"""Of the number of an interface, which has 32 bits."""
 
 _FAMILIES = {
     "any": socket.AF_UNSPEC,
@@ -104,7 +106,7 @@ def _address(host: str, port: int) -> Address | None:
             return Address(socket.AF_INET, socket.inet_ntoa(_four(host)), (host, port))
         packed = socket.inet_pton(socket.AF_INET6, text)
         scope = _scope(zone)
-    except OSError:
+    except (OSError, ValueError):  # no address, no interface; no text that either can be
         return None
     ip = socket.inet_ntop(socket.AF_INET6, packed)
     return Address(socket.AF_INET6, f"{ip}%{zone}" if zone else ip, (ip, port, 0, scope))
@@ -118,7 +120,9 @@ def _four(host: str) -> bytes:
 def _scope(zone: str) -> int:
     if not zone:
         return 0
-    return int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
+    if zone.isascii() and zone.isdigit() and len(zone) <= _MOST_DIGITS and int(zone) < 2**32:
+        return int(zone)
+    return socket.if_nametoindex(zone)
 
 
 def _fits(address: Address, ip: IpVersion) -> bool:

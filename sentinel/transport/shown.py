@@ -88,8 +88,8 @@ def http_metrics(exchange: Exchange) -> dict[str, Any]:
         "probe_http_uncompressed_body_length": len(exchange.body),
     }
     modified = named.get(b"last-modified", b"")
-    if modified and (seconds := _http_date(modified)) is not None:
-        shown["probe_http_last_modified_timestamp_seconds"] = seconds
+    if modified and (at := http_date(modified.decode("iso-8859-1"))) is not None:
+        shown["probe_http_last_modified_timestamp_seconds"] = at.timestamp()
     if exchange.pems:
         shown |= tls_metrics(exchange)
     return shown
@@ -150,18 +150,19 @@ def _length(digits: bytes) -> int:
     return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else -1
 
 
-def _http_date(text: bytes) -> float | None:
-    """Seconds of a Last-Modified value; None when it is not a date."""
+def http_date(text: str) -> datetime | None:
+    """A date as HTTP and mail write it (RFC 9110, 5.6.7; RFC 5322, 3.3), UTC where it names no zone;
+    None for what is none."""
     return _read_date(text) if len(text) <= _LONGEST_DATE else None
 
 
 @lru_cache(maxsize=4096)
-def _read_date(text: bytes) -> float | None:
+def _read_date(text: str) -> datetime | None:
     try:
-        at = parsedate_to_datetime(text.decode("iso-8859-1"))
+        at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _is_address(name: str) -> bool:

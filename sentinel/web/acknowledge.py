@@ -5,6 +5,7 @@ link was sent with; afterwards the same page offers what comes next. A link that
 or is not ours says so.
 """
 
+import re
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -32,6 +33,7 @@ ANSWERS = {
 ANSWERED = frozenset({"ticked", *(word for each in ANSWERS.values() for word, _ in each)})
 SHOWN = 5
 """Alerts of an incident named on the page."""
+_ITEM = re.compile(r"[0-9]{1,4}")
 AFTERWARDS = ("resolve", "escalate", "release", "mitigate")
 
 
@@ -170,7 +172,7 @@ def _command(word: str, form: dict[str, str]) -> cmd.Command | None:
                 run=form.get("run", ""),
                 step=form.get("step", ""),
                 answer=form["answer"],
-                item=int(form["item"]) if form.get("item", "").isdigit() else -1,
+                item=int(form["item"]) if _ITEM.fullmatch(form.get("item", "")) else -1,
                 inputs_digest=form.get("digest", ""),
             )
         case _ if word in AFTERWARDS:

@@ -22,8 +22,8 @@ from sentinel.engine.folds import Overlay
 from sentinel.engine.node import Node
 from sentinel.incident import commands as cmd
 from sentinel.incident.naming import title
-from sentinel.incident.state import IncidentState
-from sentinel.localtime import zone
+from sentinel.incident.state import IncidentState, Status
+from sentinel.localtime import instant, zone
 from sentinel.review.export import export_json, export_markdown
 from sentinel.review.postmortem import draft
 from sentinel.review.story import story
@@ -72,6 +72,10 @@ def refused(reason: str, text: str, status: int) -> Json:
     return Json({"error": reason, "text": text}, status)
 
 
+class BadBody(ValueError):
+    """What was sent is no JSON object; the text is for whoever sent it."""
+
+
 def known(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     """Only for callers we know; anything but GET not from another site's page."""
 
@@ -84,24 +88,27 @@ def known(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
             return refused("unauthorized", "send a bearer token", 401)
         if request.method not in ("GET", "HEAD") and foreign(request, node.url):
             return refused("forbidden", "a page of another site sent this", 403)
-        return await endpoint(request, node, who)
+        try:
+            return await endpoint(request, node, who)
+        except BadBody as wrong:
+            return refused("bad_request", str(wrong), 400)
 
     return guarded
 
 
 async def body_of(request: Request) -> dict[str, Any]:
-    """The JSON object sent; an empty body is {}. Raises ValueError."""
+    """The JSON object sent; an empty body is {}. Raises BadBody, which `known` answers with 400."""
     raw = await request.body()
-    found = json.loads(raw) if raw else {}
-    if not isinstance(found, dict):
-        raise ValueError("the body must be a JSON object")
-    return found
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Any]) if raw else {}
+    except (ValueError, RecursionError) as wrong:
+        raise BadBody(f"the body is no JSON object: {str(wrong)[:200]}") from wrong
 
 
 def _limits(request: Request) -> tuple[int, datetime | None]:
     limit = min(max(int(request.query_params.get("limit", "100")), 1), MOST)
     before = request.query_params.get("before")
-    return limit, datetime.fromisoformat(before) if before else None
+    return limit, instant(before, "UTC") if before else None
 
 
 def _summary(row: IncidentRow) -> dict[str, Any]:
@@ -116,6 +123,8 @@ async def incidents(request: Request, node: Node, who: Caller) -> Response:
     except ValueError as wrong:
         return refused("bad_request", str(wrong), 400)
     wanted = request.query_params.getlist("status")
+    if not set(wanted) <= set(Status):
+        return refused("bad_request", f"status is one of {', '.join(Status)}", 400)
     rows = await node.decisions.look(
         lambda overlay: list(overlay.view.incidents(status=wanted, limit=limit, before=before))
     )

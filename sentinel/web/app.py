@@ -37,6 +37,7 @@ from sentinel.web.auth import caller, foreign
 from sentinel.web.render import refusal
 
 MAX_BODY = 512 * 1024
+_MOST_DIGITS = 20
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
@@ -59,7 +60,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class Guarded:
-    """Adds the security headers, and refuses bodies that are too large before they are read."""
+    """Adds the security headers, refuses bodies that are too large before they are read, and paths
+    with a NUL, which nothing here is called and PostgreSQL has no text for."""
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         self._app = app
@@ -68,8 +70,12 @@ class Guarded:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if "\0" in scope["path"]:
+            refused = refusal(Request(scope), 404, "nothing is called so")
+            await refused(scope, receive, self._with_headers(send))
+            return
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > MAX_BODY:
+        if not length.isdigit() or len(length) > _MOST_DIGITS or int(length) > MAX_BODY:
             refused = refusal(Request(scope), 413, "the body is too large")
             await refused(scope, receive, self._with_headers(send))
             return

@@ -72,9 +72,20 @@ def foreign(request: Request, site_url: str) -> bool:
     a name that was pointed at us (DNS rebinding)."""
     if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return True
-    ours = {urlsplit(site_url).hostname or ""} | LOCAL_NAMES
-    host = urlsplit(f"//{request.headers.get('host', 'localhost')}").hostname or ""
+    ours = {_host(site_url)} | LOCAL_NAMES
+    host = _host(f"//{request.headers.get('host', 'localhost')}")
     if is_local(request) and host not in ours:
         return True
     origin = request.headers.get("origin")
-    return origin not in (None, "null") and urlsplit(origin or "").hostname != host
+    if origin in (None, "null"):
+        return False
+    there = _host(origin or "")
+    return not there or there != host
+
+
+def _host(url: str) -> str:
+    """The host of a URL; none where it is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sentinel.engine.node import Node
+from sentinel.localtime import instant
 from sentinel.oncall.rotation import Override, Rotation
 from sentinel.oncall.schedule import LONGEST, Shift, on_call, shifts
 from sentinel.web.api import Json, known, refused
 from sentinel.web.auth import Caller
-from sentinel.web.overrides import instant_of
 
 AHEAD = timedelta(days=28)
 """How far shifts are listed without ``?to=``."""
@@ -30,7 +30,7 @@ async def oncall(request: Request, node: Node, who: Caller) -> Response:
         return _unknown(request)
     try:
         when = _instant(request, "at", rotation) or node.clock.now()
-    except (ValueError, OverflowError) as wrong:
+    except ValueError as wrong:
         return refused("bad_request", str(wrong), 400)
     extra = await _overrides(node, rotation)
     found = on_call(rotation, when, people=node.present.policy.people, extra_overrides=extra)
@@ -55,7 +55,7 @@ async def final_shifts(request: Request, node: Node, who: Caller) -> Response:
     try:
         begin = _instant(request, "from", rotation) or node.clock.now()
         end = _instant(request, "to", rotation) or begin + AHEAD
-    except (ValueError, OverflowError) as wrong:
+    except ValueError as wrong:
         return refused("bad_request", str(wrong), 400)
     if not timedelta(0) < end - begin <= LONGEST:
         text = f"`to` is after `from`, by at most {LONGEST.days} days"
@@ -78,9 +78,9 @@ def _unknown(request: Request) -> Json:
 
 
 def _instant(request: Request, name: str, rotation: Rotation) -> datetime | None:
-    """A parameter that may be left out. Raises ValueError, OverflowError."""
+    """A parameter that may be left out. Raises ValueError."""
     given = request.query_params.get(name, "")
-    return instant_of(given, rotation.timezone) if given else None
+    return instant(given, rotation.timezone) if given else None
 
 
 async def _overrides(node: Node, rotation: Rotation) -> tuple[Override, ...]:

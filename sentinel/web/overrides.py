@@ -5,7 +5,7 @@ to_at, replace, with, reason}`` makes one; ``POST …/ID/end`` and ``DELETE …/
 instant without an offset is a wall clock of the rotation; without `from_at` it begins now.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from starlette.routing import Route
 from sentinel.engine.node import Node
 from sentinel.engine.rota import Overridden, Standing
 from sentinel.incident.commands import MAX_TEXT
-from sentinel.localtime import resolve
+from sentinel.localtime import instant
 from sentinel.oncall.overriding import NoOverride, Wish
 from sentinel.web.api import Json, body_of, known, refused
 from sentinel.web.auth import Caller
@@ -74,20 +74,11 @@ def timezone_of(node: Node, rotation: str) -> str:
     return declared.timezone if declared is not None else "UTC"
 
 
-def instant_of(text: str, timezone: str) -> datetime:
-    """An instant from ISO 8601; without an offset a wall clock there. Raises ValueError."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as wrong:
-        raise ValueError(f"`{text}` is not a time, write it like 2026-02-03T09:00Z") from wrong
-    return at.astimezone(UTC) if at.tzinfo else resolve(at, timezone)
-
-
 def _wish(body: dict[str, Any], *, timezone: str) -> Wish:
     begin, end = _text(body, "from_at"), _text(body, "to_at")
     return Wish(
-        from_at=instant_of(begin, timezone) if begin else None,
-        to_at=instant_of(end, timezone),
+        from_at=instant(begin, timezone) if begin else None,
+        to_at=instant(end, timezone),
         replace=_text(body, "replace").removeprefix("person/"),
         with_=_text(body, "with").removeprefix("person/"),
         reason=_text(body, "reason"),

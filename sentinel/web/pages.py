@@ -12,6 +12,7 @@ from sentinel.engine.node import Node
 from sentinel.incident import commands as cmd
 from sentinel.incident.naming import title
 from sentinel.incident.state import IncidentState, Status
+from sentinel.localtime import instant
 from sentinel.review.story import story
 from sentinel.store.journal import IncidentRow
 from sentinel.timeline.facts import Recorded
@@ -19,7 +20,7 @@ from sentinel.web.door import actor, visitor
 from sentinel.web.render import page, refusal, said_of
 
 PAGE = 100
-STATUSES = ("triggered", "acknowledged", "mitigated", "resolved", "closed")
+STATUSES = tuple(map(str, Status))
 
 
 async def to_incidents(request: Request) -> Response:
@@ -28,12 +29,11 @@ async def to_incidents(request: Request) -> Response:
 
 
 def _before(request: Request) -> datetime | None:
-    """Where the page before ended; what is no instant with an offset is the beginning."""
+    """Where the page before ended; what is no instant is the beginning."""
     try:
-        at = datetime.fromisoformat(request.query_params.get("before", ""))
+        return instant(request.query_params.get("before", ""), "UTC")
     except ValueError:
         return None
-    return at if at.tzinfo else None
 
 
 async def incidents(request: Request) -> Response:

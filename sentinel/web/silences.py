@@ -26,7 +26,7 @@ async def silences(request: Request, node: Node, who: Caller) -> Response:
     try:
         body = await body_of(request)
         matchers = {
-            name: tuple(value) if isinstance(value, list) else str(value)
+            name: tuple(map(str, value)) if isinstance(value, list) else str(value)
             for name, value in dict(body["matchers"]).items()
         }
         check_matchers(matchers)
@@ -34,7 +34,7 @@ async def silences(request: Request, node: Node, who: Caller) -> Response:
             raise ValueError("a silence needs at least one matcher that says something")
         now = node.clock.now()
         span = timedelta(seconds=min(max(float(body["for_s"]), 60.0), 30 * 86400.0))
-    except (KeyError, TypeError, ValueError) as wrong:
+    except (KeyError, TypeError, ValueError, OverflowError) as wrong:
         return refused("bad_request", f"{wrong}", 400)
     name = secrets.token_hex(4)
     fact = Fact(

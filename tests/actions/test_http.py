@@ -256,5 +256,12 @@ def test_a_trailing_empty_piece_makes_a_trailing_slash() -> None:
 
 def test_retry_after_is_seconds_or_a_date() -> None:
     later = format_datetime(NOW + timedelta(seconds=90), usegmt=True)
-    said = [retry_after_s(text, NOW) for text in ("30", later, "soon", "", "999999999")]
+    said = [retry_after_s(text, NOW) for text in ("30", later, "soon", "", "9" * 6000)]
     assert said == [30.0, 90.0, None, None, 86400.0]
+
+
+@pytest.mark.parametrize(
+    "text", ["²", "-1", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", f"{'9' * 30} Jan 2026"]
+)
+def test_a_retry_after_that_no_clock_has_is_none(text: str) -> None:
+    assert retry_after_s(text, NOW) is None

@@ -96,6 +96,14 @@ def test_what_still_fires_is_not_closed_over() -> None:
         ("severity", {"severity": "P1"}, "severity is one of info, warning, error, critical"),
         ("note", {"text": "x" * 10_001}, "`text` is text of at most 10000 characters"),
         ("note", {"text": 7}, "`text` is text of at most 10000 characters"),
+        ("severity", {"severity": ["error"]}, "severity is one of info, warning, error, critical"),
+        ("snooze", {"for_s": None}, "`for_s` is a number of seconds"),
+        ("snooze", {"for_s": "nan"}, "`for_s` is a number of seconds"),
+        ("snooze", {"for_s": 10**400}, "`for_s` is a number of seconds"),
+        ("redact", {"version": [], "reason": ""}, "`version` is a whole number"),
+        ("redact", {"version": 1e999, "reason": ""}, "`version` is a whole number"),
+        ("redact", {"version": 2**60, "reason": ""}, "`version` is a whole number"),
+        ("cancel", {"run": "r", "force": "false"}, "`force` is true or false"),
     ],
 )
 def test_a_command_that_is_none_is_said(word: str, body: dict[str, object], wrong: str) -> None:

@@ -1,6 +1,7 @@
 """The small notations."""
 
-from datetime import date, datetime, time
+import re
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
@@ -14,6 +15,19 @@ from sentinel.oncall.rotation import Turn, TurnUnit
 )
 def test_a_span_is_read_in_seconds(text: str, expected: float) -> None:
     assert expected == spans.seconds(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["999999999.999999999m", "99999.9w", "999.999y", "999999999s", "999999999ms", "99999d"]
+)
+def test_the_longest_spans_lead_from_any_day_of_a_document_to_a_day(text: str) -> None:
+    assert re.search(spans.SPAN, text)
+    assert not re.search(spans.SPAN, f"9{text}")
+    span = timedelta(seconds=spans.seconds(text))
+    for day in ("1970-01-01", "2999-12-31"):
+        assert re.search(spans.DATE, day)
+        at = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=UTC)
+        assert (at - span).astimezone(UTC) < at < (at + span).astimezone(UTC)
 
 
 @pytest.mark.parametrize("text", ["10", "s", "1 h", "-1s", "1h30m"])

@@ -194,6 +194,11 @@ def test_an_errno_has_its_reason(number, reason):
         ("127.1", "any", None),
         ("1.2.3.4.5", "any", None),
         ("fe80::1%nowhere", "any", None),
+        ("fe80::1%1", "any", ["fe80::1%1"]),
+        ("fe80::1%²", "any", None),
+        ("fe80::1%99999999999", "any", None),
+        pytest.param(f"fe80::1%{'9' * 5000}", "any", None, id="endless"),
+        ("fe80::1%a\0b", "any", None),
         ("", "any", None),
     ],
 )

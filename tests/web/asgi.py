@@ -65,11 +65,12 @@ class World:
         path: str,
         *,
         body: Any = None,
+        raw: bytes = b"",
         form: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         peer: str | None = None,
     ) -> Answer:
-        content = b"" if body is None else json.dumps(body).encode()
+        content = raw if body is None else json.dumps(body).encode()
         sent = {"host": "sentinel.test"} | (headers or {})
         if form is not None:
             content = urlencode(form).encode()

@@ -31,6 +31,9 @@ def test_an_approval_then_a_checklist_let_the_run_go_on(tmp_path: Path) -> None:
         assert "Switch to invoice?" in page
         await world.ask("POST", asking, form=_form(page, answer="approved"))
         page = (await world.ask("GET", asking)).text
+        for number in ("²", "9" * 5000, "-1", ""):
+            answer = await world.ask("POST", asking, form=_form(page, answer="ticked", item=number))
+            assert answer.status < 500
         for number, item in enumerate(("Switch it", "Place an order")):
             assert f"Done: {item}" in page
             await world.ask("POST", asking, form=_form(page, answer="ticked", item=str(number)))

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from sentinel.kinds import Refused
 from tests.web.asgi import WORKSPACE, World, play
 
@@ -123,6 +125,98 @@ def test_a_body_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
             "POST", "/api/v1/silences", body={}, headers={"content-length": str(10**9)}
         )
         assert answer.status in (400, 413)
+        endless = {"content-length": "9" * 5000}
+        assert (await world.ask("POST", "/api/v1/silences", headers=endless)).status == 413
+
+    play(tmp_path, score)
+
+
+RUBBISH = {
+    "broken": b"{",
+    "a list": b"[]",
+    "not UTF-8": b"\xff",
+    "endless": b"[" * 100_000,
+    "deep": b'{"a":' * 10_000,
+    "a long number": b'{"on":' + b"9" * 5000 + b"}",
+    "half a character": b'{"reason": "\\ud800"}',
+}
+
+
+@pytest.mark.parametrize("raw", RUBBISH.values(), ids=RUBBISH)
+def test_a_body_that_is_no_json_object_is_refused_by_each(tmp_path: Path, raw: bytes) -> None:
+    async def score(world: World) -> None:
+        posts = ("tokens", "automation", "silences", "overrides", "overrides/x/end")
+        for path in (*posts, "incidents/x/ack"):
+            answer = await world.ask("POST", f"/api/v1/{path}", raw=raw)
+            assert (400, "bad_request") == (answer.status, answer.json()["error"]), path
+
+    play(tmp_path, score)
+
+
+NO_TIMES = [
+    "2026-13-01",
+    "0001-01-01",
+    "0001-01-01T00:00%2B14:00",
+    "9999-12-31T23:59-14:00",
+    "%C2%B2",
+]
+
+
+@pytest.mark.parametrize("text", NO_TIMES)
+def test_a_time_that_no_clock_has_is_refused(tmp_path: Path, text: str) -> None:
+    async def score(world: World) -> None:
+        for path in ("incidents?before=", "oncall/shop?at=", "oncall/shop/shifts?from="):
+            answer = await world.ask("GET", f"/api/v1/{path}{text}")
+            assert (400, "bad_request") == (answer.status, answer.json()["error"]), path
+        assert (await world.ask("GET", f"/?before={text}")).status == 200
+
+    play(tmp_path, score)
+
+
+def test_a_time_without_an_offset_is_utc(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert()
+        for before, shown in (("2999-01-01", 1), ("2000-01-01T00:00", 0)):
+            answer = await world.ask("GET", f"/api/v1/incidents?before={before}")
+            assert shown == len(answer.json()["incidents"])
+
+    play(tmp_path, score)
+
+
+def test_what_nothing_is_called_is_not_there(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        await world.alert()
+        for path in ("/incidents/\0", "/api/v1/incidents/\0", "/evidence/\0", "/a/\0", "/ping/\0"):
+            assert (await world.ask("GET", path)).status == 404, path
+        for status, code in (("open", 400), ("%00", 400), ("triggered", 200)):
+            answer = await world.ask("GET", f"/api/v1/incidents?status=closed&status={status}")
+            assert code == answer.status
+
+    play(tmp_path, score)
+
+
+def test_a_silence_that_is_none_is_refused(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        good = {"matchers": {"probe": "home"}, "for_s": 600}
+        for wrong in (
+            {"matchers": {"probe": ["~["]}},
+            {"matchers": [[]]},
+            {"matchers": {"probe": [""], "client": []}, "for_s": 10**400},
+            {"for_s": None},
+        ):
+            answer = await world.ask("POST", "/api/v1/silences", body={**good, **wrong})
+            assert 400 == answer.status, wrong
+        numbers = {"matchers": {"probe": [1, [2]]}}
+        assert 201 == (await world.ask("POST", "/api/v1/silences", body={**good, **numbers})).status
+
+    play(tmp_path, score)
+
+
+def test_an_origin_that_is_no_url_is_foreign(tmp_path: Path) -> None:
+    async def score(world: World) -> None:
+        for headers in ({"origin": "http://["}, {"host": "[", "origin": "http://["}, {"host": "["}):
+            answer = await world.ask("POST", "/api/v1/automation", body={}, headers=headers)
+            assert answer.status == 403, headers
 
     play(tmp_path, score)
 
