@@ -181,10 +181,11 @@ class Round:
 
         self._mail = self._until(Stage.page, delivered, "no mail about the incident came")
         self._until(Stage.page, lambda: self._facts("PageAccepted"), "no page was accepted")
-        code = self._facts("PageStarted")[0]["code"]
-        if code not in self._mail.subject:
-            raise Missing(Stage.page, f"the mail's subject does not name the code {code}")
-        return f"mail to {', '.join(self._mail.to)} with code {code}"
+        codes = [fact["code"] for fact in self._facts("PageStarted")]  # two people's, in some hours
+        named = [code for code in codes if code in self._mail.subject]
+        if not named:
+            raise Missing(Stage.page, f"the mail's subject names no code of {', '.join(codes)}")
+        return f"mail to {', '.join(self._mail.to)} with code {named[0]}"
 
     def _acknowledges(self) -> str:
         link = self._link()

@@ -254,16 +254,19 @@ def test_one_sick_server_does_not_hold_up_another():
             serving(saying(HEAD + b"\r\n")) as well,
             opened() as transport,
         ):
-            deadline = transport.now() + SHORT_S
+            deadline = transport.now() + 60
             slow, quick = (Request(f"http://127.0.0.1:{port}/") for port in (sick, well))
-            hanging = [transport.fetch(slow, deadline) for _ in range(50)]
-            return await asyncio.gather(*hanging, transport.fetch(quick, deadline))
+            hanging = [asyncio.ensure_future(transport.fetch(slow, deadline)) for _ in range(50)]
+            answered = await transport.fetch(quick, deadline)
+            still = [one for one in hanging if not one.done()]
+            for one in hanging:
+                one.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
+            return answered, len(still)
 
-    *hung, answered = asyncio.run(main())
+    answered, still = asyncio.run(main())
 
-    assert {Reason.timeout} == {exchange.reason for exchange in hung}
-    assert answered.status == 200
-    assert answered.duration_s < SHORT_S
+    assert (answered.status, still) == (200, 50)
 
 
 def test_closing_tells_those_who_wait():
