@@ -176,7 +176,7 @@ def _obey(
         case cmd.Resolve():
             respond.resolve(course, by)
         case cmd.Reopen():
-            respond.reopen(course, by)
+            return _reopen(course, by)
         case cmd.Close():
             respond.close(course, by)
         case cmd.Escalate():
@@ -198,6 +198,13 @@ def _obey(
         case cmd.Redact():
             deciding.redact(course.state.stream(), command.version)
             course.happened(inc.Redacted(command.version, by), reason=command.reason)
+    return None
+
+
+def _reopen(course: Course, by: str) -> cmd.Refusal | None:
+    if other := respond.open_elsewhere(course):
+        return cmd.Refusal("open_elsewhere", f"{other} is open for the same, go on there")
+    respond.reopen(course, by)
     return None
 
 

@@ -170,8 +170,8 @@ ALLOWED: Mapping[str, frozenset[Status]] = {
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why not. `reason`: ``state``, ``unknown_incident``, ``not_snoozable``, ``still_firing``,
-    ``bad_merge``, ``no_such_step``, ``not_asked``, ``changed_inputs``, ``nobody_left``,
-    ``unknown_playbook``, ``no_steps``, and for a run what its guard says (`RunRefused`)."""
+    ``open_elsewhere``, ``bad_merge``, ``no_such_step``, ``not_asked``, ``changed_inputs``,
+    ``nobody_left``, ``unknown_playbook``, ``no_steps``, and for a run what its guard says (`RunRefused`)."""
 
     reason: str
     text: str

@@ -228,12 +228,20 @@ def _after_resolution(course: Course) -> None:
     state = course.state
     if state.resolved_at is None:
         return
-    if _held(course) and course.now >= state.resolved_at + HELD_FOR:
-        _reopen(course, SENTINEL, "held")
-        match(course)
-        paging.progress(course)
+    if _held(course):
+        if course.now >= state.resolved_at + HELD_FOR and not open_elsewhere(course):
+            _reopen(course, SENTINEL, "held")
+            match(course)
+            paging.progress(course)
     elif course.now >= state.resolved_at + CLOSES_AFTER and not runs.under_way(state):
         close(course, SENTINEL)
+
+
+def open_elsewhere(course: Course) -> str:
+    """The other incident that is open for this one's group, of which there is one at most (rule 10)."""
+    group = course.groups.get(course.state.group, Group())
+    is_other = group.reopen_until_at is None and group.incident != course.state.incident
+    return group.incident if is_other else ""
 
 
 def _is_own_group(course: Course) -> bool:
@@ -261,8 +269,9 @@ def wake_at(course: Course) -> datetime | None:
         times.append(state.hold_until_at)
     if state.status in OPEN or runs.under_way(state):
         times.append(course.now + LOOK_AGAIN)
-    elif state.resolved_at is not None:
+    elif state.resolved_at is not None and not _held(course):
         times.append(state.resolved_at + CLOSES_AFTER)
     if state.resolved_at is not None and _held(course):
-        times.append(state.resolved_at + HELD_FOR)
+        since = course.now if open_elsewhere(course) else state.resolved_at
+        times.append(since + HELD_FOR)
     return min(at for at in times if at is not None)

@@ -49,6 +49,7 @@ ENDED = {
 }
 REFUSED = {
     "state": "not possible as the incident stood",
+    "open_elsewhere": "another incident is open for the same",
     "not_snoozable": "a snooze lasts from 1 minute to 4 days",
     "nobody_left": "there is nobody left to page",
     "no_such_step": "no such step is under way",

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sentinel.incident import commands as cmd
-from sentinel.incident.policy import Policy
+from sentinel.incident.policy import Grouping, Policy
 from sentinel.incident.state import Status
 from sentinel.kinds import Refused, Uncertain
 from sentinel.oncall.escalation import Escalation, Level
@@ -187,6 +187,30 @@ def test_resolved_by_hand_is_held_until_half_an_hour_more_of_firing() -> None:
         assert (await one.only()).status is Status.triggered
 
     play(score)
+
+
+def test_what_was_resolved_stays_so_while_another_is_open_for_its_group() -> None:
+    async def score(one: Kernel) -> None:
+        await one.alert(alertname="old")
+        first = (await one.only()).incident
+        await one.responder.command(first, cmd.Resolve(), by="ana", via="web")
+        await one.advance(minutes=10)
+        await one.alert(alertname="new")
+        second = next(s.incident for s in await one.incidents() if s.incident != first)
+
+        async def standing() -> dict[str, Status]:
+            return {state.incident: state.status for state in await one.incidents()}
+
+        refused = await one.responder.command(first, cmd.Reopen(), by="bo", via="web")
+        assert refused is not None
+        assert ("open_elsewhere", True) == (refused.reason, second in refused.text)
+        await one.advance(minutes=40)
+        assert {first: Status.resolved, second: Status.triggered} == await standing()
+        await one.alert(alertname="new", ended="recovered")
+        await one.advance(minutes=31)
+        assert {first: Status.triggered, second: Status.resolved} == await standing()
+
+    play(score, policy(grouping=Grouping(reopen_within_s=Seconds(300))))
 
 
 def test_a_delivery_that_failed_does_not_hold_back_the_next_by_the_same_method() -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sentinel.engine.audit import faults_of
@@ -173,8 +173,14 @@ acts = st.one_of(
 )
 
 
+LOW = ("alert", "a", Severity.info)
+ENDS = ("end", "a", Severity.error)
+LATER = ("wait", "2000", None)
+
+
 @pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@example([LOW, ENDS, LATER, LOW, ("command", "reopen", None)])
 @given(st.lists(acts, min_size=3, max_size=14))
 def test_after_any_history_the_stream_alone_gives_the_state_and_nobody_is_forgotten(
     history: list[tuple[str, str, Any]],
